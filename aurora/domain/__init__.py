@@ -1,0 +1,1 @@
+"""What energy data means: pure functions, no input or output, a module a subject."""

@@ -1,0 +1,380 @@
+"""The lake: opens Delta tables, finds their files, reads them as Polars frames, commits rows as whole files.
+
+Files are written here, sorted and with chosen encodings, and committed with add and remove actions in one atomic commit, so that any
+Delta reader sees them and nothing is read again by Delta itself.
+"""
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
+
+from aurora.errors import NotReady
+from aurora.lake.storage import Storage, open_storage
+from aurora.lake.tables import TABLES, LakeTable
+
+FOLD_AFTER = timedelta(days=14)
+SITES_A_FILE = 500
+BRONZE_ROW_GROUP = 60_000
+GOLD_ROW_GROUP = 8_192
+STATISTICS = frozenset({"interval_seconds", "received_at", "finished_at", "issued_at", "local_date", "measured_at", "interval_start_at", "at"})
+
+
+@dataclass(frozen=True)
+class Between:
+    """A half-open range of one column, by which files and rows are left out.
+
+    Attributes:
+        column: A column with statistics in the log.
+        low: Least value, inclusive; None for no bound.
+        high: Greatest value, exclusive; None for no bound.
+    """
+
+    column: str
+    low: Any = None
+    high: Any = None
+
+    def rows(self) -> pl.Expr:
+        """The condition on rows."""
+        column, keep = pl.col(self.column), pl.lit(value=True)
+        if self.low is not None:
+            keep = keep & (column >= self.low)
+        if self.high is not None:
+            keep = keep & (column < self.high)
+        return keep
+
+    def files(self, known: Iterable[str]) -> pl.Expr:
+        """The condition on a file's statistics; a file without them is kept."""
+        keep = pl.lit(value=True)
+        least, greatest = f"min.{self.column}", f"max.{self.column}"
+        if self.low is not None and greatest in known:
+            keep = keep & (pl.col(greatest) >= self.low).fill_null(value=True)
+        if self.high is not None and least in known:
+            keep = keep & (pl.col(least) < self.high).fill_null(value=True)
+        return keep
+
+
+@dataclass
+class Lake:
+    """Every table of one lake. Safe to share between threads.
+
+    Attributes:
+        storage: Where the files are.
+        scratch: Folder for files fetched from a bucket.
+        sync: Whether commits are synced to disk before they return.
+    """
+
+    storage: Storage
+    scratch: Path
+    sync: bool = False
+    _opened: dict[tuple[str, int | None], DeltaTable] = field(default_factory=dict, repr=False)
+    _files: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def create_tables(self) -> None:
+        """Create what is missing of all declared tables, with their schema version as a property."""
+        for table in TABLES.values():
+            DeltaTable.create(
+                self.storage.table_uri(table.name),
+                table.schema,
+                mode="ignore",
+                partition_by=list(table.partition) or None,
+                configuration={"aurora.schema_version": str(table.schema_version), "delta.checkpointInterval": "100"},
+                storage_options=self.storage.options or None,
+                raise_if_key_not_exists=False,
+            )
+
+    def delta(self, name: str, version: int | None = None) -> DeltaTable:
+        """The table `name` at `version`, or at its newest commit. Raises NotReady where it was never created."""
+        with self._lock:
+            opened = self._opened.get((name, version))
+            try:
+                if opened is None:
+                    opened = DeltaTable(self.storage.table_uri(name), version=version, storage_options=self.storage.options or None)
+                    if version is not None:
+                        self._forget_older(name)
+                    self._opened[name, version] = opened
+                elif version is None:
+                    opened.update_incremental()
+            except TableNotFoundError:
+                raise NotReady(f"The table {name} is not in {self.storage.uri}. Run `aurora init`.") from None
+            return opened
+
+    def _forget_older(self, name: str) -> None:
+        kept = [key for key in self._opened if key[0] == name and key[1] is not None]
+        for key in kept[:-4]:
+            del self._opened[key]
+
+    def version(self, name: str) -> int:
+        """Number of the table's newest commit."""
+        return self.delta(name).version()
+
+    def files(self, name: str, version: int | None = None) -> pl.DataFrame:
+        """One row per data file at `version` (default: newest): path, size_bytes, num_records, min.*, max.*, partition.*."""
+        with self._lock:
+            opened = self.delta(name, version)
+            key = (name, opened.version())
+            if key not in self._files:
+                for old in [k for k in self._files if k[0] == name][:-4]:
+                    del self._files[old]
+                self._files[key] = pl.DataFrame(pa.table(opened.get_add_actions(flatten=True)))
+            return self._files[key]
+
+    def scan(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        between: Sequence[Between] = (),
+        paths: Sequence[str] | None = None,
+    ) -> pl.LazyFrame:
+        """Rows of a table at one version (default: newest), partition columns left out.
+
+        Args:
+            name: Table name.
+            version: Commit to read.
+            between: Ranges; they prune files by statistics and filter rows.
+            paths: Read exactly these files instead, even ones since removed from the table.
+        """
+        table = TABLES[name]
+        if paths is None:
+            listed = self.files(name, version)
+            for limit in between:
+                listed = listed.filter(limit.files(listed.columns))
+            paths = listed.get_column("path").to_list()
+        frame = self._scan_files(table, paths)
+        for limit in between:
+            frame = frame.filter(limit.rows())
+        return frame
+
+    def _scan_files(self, table: LakeTable, paths: Sequence[str]) -> pl.LazyFrame:
+        schema = pl.DataFrame(table.file_schema.empty_table()).schema
+        if not paths:
+            return pl.LazyFrame(schema=schema)
+        local = self.storage.local_paths([f"{table.name}/{path}" for path in paths], self.scratch)
+        return pl.scan_parquet(local, schema=schema, missing_columns="insert", extra_columns="ignore", hive_partitioning=False, glob=False)
+
+    def land(self, name: str, rows: pa.Table, transaction: tuple[str, int] | None = None) -> int:
+        """Append rows to a bronze table in one commit and return its version.
+
+        Args:
+            name: A table that only grows.
+            rows: All columns of the table.
+            transaction: Application id and number; a number already committed is not appended again.
+        """
+        table = TABLES[name]
+        opened = self.delta(name)
+        if transaction is not None and (opened.transaction_version(transaction[0]) or 0) >= transaction[1]:
+            return opened.version()
+        adds = self._write(table, rows.cast(table.schema), BRONZE_ROW_GROUP)
+        self._commit(table, opened, adds, CommitProperties(app_transactions=[Transaction(*transaction)] if transaction else None))
+        return opened.version()
+
+    def replace(
+        self, name: str, base_version: int, rows: pl.DataFrame, *, scope: pl.DataFrame | None, refresh_id: str, now: datetime
+    ) -> int:
+        """Commit `base_version` with the rows of `scope` replaced by `rows`; returns the new version.
+
+        Whatever was committed after `base_version` (by a publisher that died) is undone by the same commit.
+
+        Args:
+            name: Table name.
+            base_version: The published version to start from.
+            rows: New rows; `refresh_id` is added.
+            scope: Distinct values of the table's scope columns to replace; None to add `rows` to what is there.
+            refresh_id: Who writes.
+            now: Decides which days are recent enough for a file of their own.
+        """
+        table = TABLES[name]
+        opened = self.delta(name)
+        base, current = self.files(name, base_version), self.files(name)
+        touched = base.filter(_may_hold(base, table, scope)) if scope is not None else base.head(0)
+        rows = rows.with_columns(pl.lit(refresh_id).alias("refresh_id"))
+        kept = self._untouched(table, touched.get_column("path").to_list(), scope)
+        arrow = _conform(pl.concat([_conform_frame(kept, table), _conform_frame(rows, table)]), table)
+        adds = [add for block in _blocks(arrow, table, now) for add in self._write(table, block, GOLD_ROW_GROUP)]
+        gone = set(touched.get_column("path"))
+        staying = set(base.get_column("path")) - gone
+        adds += [_add_again(row) for row in base.filter(pl.col("path").is_in(list(staying - set(current.get_column("path"))))).to_dicts()]
+        removes = [_remove(row) for row in current.filter(~pl.col("path").is_in(list(staying))).to_dicts()]
+        if adds or removes:
+            self._commit(table, opened, [*adds, *removes], CommitProperties(custom_metadata={"refresh_id": refresh_id}))
+        return opened.version()
+
+    def _untouched(self, table: LakeTable, paths: list[str], scope: pl.DataFrame | None) -> pl.DataFrame:
+        frame = self._scan_files(table, paths)
+        return frame.collect() if scope is None else frame.join(scope.lazy(), on=list(table.scope), how="anti").collect()
+
+    def _write(self, table: LakeTable, rows: pa.Table, row_group: int) -> list[AddAction]:
+        if rows.num_rows == 0:
+            return []
+        if not table.partition:
+            return [self._write_file(table, rows, {}, row_group)]
+        column = table.partition[0]
+        values = pc.unique(rows[column]).to_pylist()
+        return [
+            self._write_file(
+                table,
+                (rows if len(values) == 1 else rows.filter(pc.equal(rows[column], value))).drop_columns(list(table.partition)),
+                {column: str(value)},
+                row_group,
+            )
+            for value in values
+        ]
+
+    def _write_file(self, table: LakeTable, rows: pa.Table, partition: dict[str, str | None], row_group: int) -> AddAction:
+        folder = "".join(f"{column}={value}/" for column, value in partition.items())
+        path = f"{folder}{uuid.uuid4().hex}.parquet"
+        target = f"{table.name}/{path}"
+        times = [f.name for f in rows.schema if pa.types.is_timestamp(f.type)]
+        others = [f.name for f in rows.schema if f.name not in times and not pa.types.is_nested(f.type)]
+        if folder:
+            self.storage.filesystem.create_dir(f"{table.name}/{folder}", recursive=True)
+        pq.write_table(
+            rows,
+            target,
+            filesystem=self.storage.filesystem,
+            compression="zstd",
+            compression_level=3,
+            use_dictionary=others,
+            column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
+            row_group_size=row_group,
+        )
+        size = self.storage.filesystem.get_file_info(target).size or 0
+        if self.sync and self.storage.is_local:
+            _sync(Path(self.storage.uri) / target)
+        return AddAction(path, size, partition, int(time.time() * 1000), True, _statistics(rows, table))  # noqa: FBT003
+
+    def _commit(self, table: LakeTable, opened: DeltaTable, actions: list[Any], properties: CommitProperties) -> None:
+        with self._lock:
+            opened.create_write_transaction(
+                actions,
+                "append",
+                table.schema,
+                partition_by=list(table.partition) or None,
+                commit_properties=properties,
+                post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+            )
+            opened.update_incremental()
+        if self.sync and self.storage.is_local:
+            _sync(Path(self.storage.uri) / table.name / "_delta_log" / f"{opened.version():020d}.json")
+
+
+def open_lake(uri: str, *, sync: bool = False, scratch: Path | None = None) -> Lake:
+    """The lake at a folder or `s3://` address. Raises Refused if the place cannot hold one."""
+    return Lake(open_storage(uri), scratch or Path(gettempdir()) / f"aurora-{os.getuid()}", sync)
+
+
+def _sync(path: Path) -> None:
+    for target in (path, path.parent):
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _may_hold(files: pl.DataFrame, table: LakeTable, scope: pl.DataFrame) -> pl.Series:
+    """Whether each file's statistics allow a row of `scope`, column by column."""
+    keep = pl.Series([True] * files.height, dtype=pl.Boolean)
+    for column in table.scope:
+        least, greatest = f"min.{column}", f"max.{column}"
+        if least not in files.columns or greatest not in files.columns:
+            continue
+        wanted = scope.select(pl.col(column).alias("value")).unique().sort("value").with_columns(pl.col("value").set_sorted())
+        low = files.select(pl.col(least).cast(wanted.schema["value"]).alias("value"), pl.col(greatest).alias("greatest")).with_row_index()
+        next_wanted = (
+            low.sort("value")
+            .join_asof(wanted.with_columns(pl.col("value").alias("next")), on="value", strategy="forward", check_sortedness=False)
+            .sort("index")
+        )
+        keep = keep & (next_wanted.get_column("next") <= next_wanted.get_column("greatest")).fill_null(value=False)
+        unknown = files.get_column(least).is_null()
+        keep = keep | unknown if column == table.scope[0] else keep
+    return keep
+
+
+def _blocks(rows: pa.Table, table: LakeTable, now: datetime) -> Iterable[pa.Table]:
+    """Split rows into the files they go to: a recent day, an older half month or a year, each for up to 500 sites."""
+    if rows.num_rows == 0:
+        return
+    frame = pl.DataFrame(rows).with_row_index("_row")
+    day = next((column for column in ("local_date", "local_month") if column in table.schema.names), None)
+    block = pl.lit("all") if day is None else _block_name(table, day, now.date())
+    site = next((column for column in ("site_id", "device_id") if column in table.schema.names), None)
+    frame = frame.with_columns(block.alias("_block"))
+    if site is not None:
+        frame = frame.with_columns(((pl.col(site).rank("dense").over("_block") - 1) // SITES_A_FILE).alias("_slice"))
+    for _, part in frame.sort([*table.sort, "_row"]).group_by(["_block", *(["_slice"] if site else [])], maintain_order=True):
+        yield _conform(part.drop("_row", "_block", "_slice", strict=False), table)
+
+
+def _block_name(table: LakeTable, day: str, today: date) -> pl.Expr:
+    column = pl.col(day)
+    if day == "local_month":
+        return column.dt.strftime("%Y")
+    if table.name in {"gold/energy_daily", "gold/cost_lines", "gold/meter_events", "gold/anomalies", "gold/data_quality"}:
+        return column.dt.strftime("%Y-%m")
+    half = pl.when(column.dt.day() < 15).then(pl.lit("a")).otherwise(pl.lit("b"))
+    return pl.when(column > today - FOLD_AFTER).then(column.dt.strftime("%Y-%m-%d")).otherwise(column.dt.strftime("%Y-%m-") + half)
+
+
+def _conform_frame(frame: pl.DataFrame, table: LakeTable) -> pl.DataFrame:
+    schema = pl.DataFrame(table.file_schema.empty_table()).schema
+    missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in schema.items() if name not in frame.columns]
+    return frame.with_columns(missing).select([pl.col(name).cast(kind) for name, kind in schema.items()])
+
+
+def _conform(frame: pl.DataFrame, table: LakeTable) -> pa.Table:
+    return _conform_frame(frame, table).to_arrow().cast(table.file_schema)
+
+
+def _statistics(rows: pa.Table, table: LakeTable) -> str:
+    least: dict[str, Any] = {}
+    greatest: dict[str, Any] = {}
+    nulls: dict[str, int] = {}
+    wanted = STATISTICS | set(table.key) | set(table.scope)
+    for name in rows.schema.names:
+        if name not in wanted:
+            continue
+        found = pc.min_max(rows[name])
+        nulls[name] = rows[name].null_count
+        if found["min"].is_valid:
+            least[name], greatest[name] = _as_json(found["min"].as_py()), _as_json(found["max"].as_py())
+    return json.dumps({"numRecords": rows.num_rows, "minValues": least, "maxValues": greatest, "nullCount": nulls})
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _add_again(row: dict[str, Any]) -> AddAction:
+    columns = {prefix: {k.removeprefix(f"{prefix}."): _as_json(v) for k, v in row.items() if k.startswith(f"{prefix}.") and v is not None}
+               for prefix in ("min", "max", "null_count")}  # fmt: skip
+    stats = {"numRecords": row["num_records"], "minValues": columns["min"], "maxValues": columns["max"], "nullCount": columns["null_count"]}
+    return AddAction(row["path"], row["size_bytes"], _partition(row), int(time.time() * 1000), True, json.dumps(stats))  # noqa: FBT003
+
+
+def _remove(row: dict[str, Any]) -> RemoveAction:
+    return RemoveAction(row["path"], True, int(time.time() * 1000), row["size_bytes"], _partition(row))  # noqa: FBT003
+
+
+def _partition(row: dict[str, Any]) -> dict[str, str | None]:
+    return {k.removeprefix("partition."): None if v is None else str(v) for k, v in row.items() if k.startswith("partition.")}

@@ -1,0 +1,116 @@
+"""The one home of every setting: `AURORA_*` from the environment, then `.env` in the working directory, then the default.
+
+`docs/settings.md` lists them; a test fails when one is missing there.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from aurora.errors import Refused
+
+
+class Settings(BaseSettings):
+    """All settings of one installation. Build it with `load()`, which turns a bad value into one clear line."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AURORA_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(Path("data"), description="Folder of everything this installation keeps.")
+    lake_uri: str = Field("", description="Folder or `s3://bucket/prefix` of the Delta tables; empty: `<home>/lake`.")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="SQLAlchemy URL of the accounts database; empty: a SQLite file in the home."
+    )
+    mqtt_url: SecretStr = Field(
+        SecretStr(""), description="`mqtt://user:password@host:port` of a broker; empty: the embedded one is started."
+    )
+    secret_key: SecretStr = Field(
+        SecretStr(""), description="Key that signs sessions and tokens; empty: the one `init` made in the home."
+    )
+    host: str = Field("127.0.0.1", description="Address the servers listen on.")
+    app_port: int = Field(8501, ge=1, le=65535, description="Port of the pages.")
+    ingest_port: int = Field(8502, ge=1, le=65535, description="Port of `/v1/ingest`.")
+    api_port: int = Field(8503, ge=1, le=65535, description="Port of the REST API.")
+    dagster_port: int = Field(3000, ge=1, le=65535, description="Port of Dagster's pages.")
+    mqtt_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded MQTT broker.")
+    metrics_ports: dict[str, int] = Field(
+        default_factory=dict,
+        description='Prometheus port of each process, as JSON: `{"ingestion": 9102}`; one not named takes a free one.',
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["json", "console"] = Field("json", description="Shape of a log line on stderr.")
+    flush_seconds: float = Field(1.0, gt=0, le=60, description="Longest time a received reading waits for its commit.")
+    flush_readings: int = Field(50_000, ge=1, description="Readings that start a commit before the time is up.")
+    sync_commits: bool = Field(False, description="Whether a commit is synced to disk before it is acknowledged.")
+    future_seconds: int = Field(300, ge=0, description="How far ahead of our clock a live reading may be.")
+    late_days: int = Field(30, ge=0, description="How old a live reading may be.")
+    max_body_bytes: int = Field(10 * 1024**2, ge=1024, description="Largest HTTP body, after decompression.")
+    max_message_bytes: int = Field(1024**2, ge=1024, description="Largest MQTT payload.")
+    refresh_seconds: int = Field(300, ge=30, description="Rhythm of the scheduled refresh.")
+    refresh_budget_seconds: float = Field(
+        30.0, gt=0, description="Time a scheduled refresh may spend on closed days; the rest stays pending."
+    )
+    forecast_seconds: int = Field(3600, ge=60, description="Rhythm at which forecasts are issued again.")
+    session_hours: int = Field(12, ge=1, description="How long a login lasts.")
+    token_minutes: int = Field(30, ge=1, description="How long an access token of the API lasts.")
+    code_version: str = Field("", description="Version written on every publication; empty: the package's own.")
+
+    @cached_property
+    def resolved_home(self) -> Path:
+        """The home as an absolute path; the demo's where only that one is initialised."""
+        home = self.home.expanduser().absolute()
+        demo = home / "demo"
+        return demo if is_initialised(demo) and not is_initialised(home) else home
+
+    @property
+    def resolved_lake_uri(self) -> str:
+        """Where the Delta tables are: an absolute folder or an `s3://` address."""
+        if not self.lake_uri:
+            return str(self.resolved_home / "lake")
+        return self.lake_uri if "://" in self.lake_uri else str(Path(self.lake_uri).expanduser().absolute())
+
+    @property
+    def resolved_database_url(self) -> str:
+        """SQLAlchemy URL of the accounts database."""
+        return self.database_url.get_secret_value() or f"sqlite:///{self.resolved_home / 'accounts.sqlite'}"
+
+
+def is_initialised(home: Path) -> bool:
+    """Whether `aurora init` has run in this folder."""
+    return (home / "aurora.json").is_file()
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        Refused: If a value is wrong or `.env` cannot be read; names the variable and the way out.
+    """
+    env_file = Path(".env")
+    try:
+        if env_file.is_file():
+            _check_env_file(env_file)
+        return Settings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "AURORA_" + str(first["loc"][0]).upper()
+        where = "the environment" if name in os.environ else "the environment or .env"
+        raise Refused(f"{name}: {first['msg']}. Correct it in {where}; docs/settings.md lists all settings.") from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise Refused(f".env cannot be read ({error}). Correct or remove it; it holds lines like AURORA_APP_PORT=8501.") from None
+    except ValueError as error:
+        raise Refused(f"A setting cannot be read ({error}). Correct it; docs/settings.md lists all settings.") from None
+
+
+def _check_env_file(path: Path) -> None:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.strip()
+        if text and not text.startswith("#") and "=" not in text:
+            raise Refused(f".env, line {number}: expected NAME=value. Correct or remove the line.")
+        if "\x00" in text:
+            raise Refused(f".env, line {number}: holds a zero byte. Correct or remove the line.")

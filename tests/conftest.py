@@ -1,0 +1,136 @@
+"""What all tests share: small real things in a temporary folder, and what the machine must have."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from aurora import home as homes
+from aurora.accounts import people, sites
+from aurora.accounts.database import Accounts
+from aurora.accounts.models import Site, User
+from aurora.home import Home
+from aurora.lake.store import Lake, open_lake
+from aurora.settings import Settings
+
+IS_CI = os.environ.get("CI") == "true"
+IS_TRIALS = os.environ.get("AURORA_TIER") == "trials"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+hypothesis_settings.register_profile(
+    "aurora", deadline=None, derandomize=not IS_TRIALS, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+hypothesis_settings.load_profile("aurora")
+
+
+def _has_namespaces() -> bool:
+    unshare = shutil.which("unshare")
+    if not unshare or not shutil.which("ip"):
+        return False
+    return subprocess.run([unshare, "-rn", "true"], capture_output=True, check=False).returncode == 0
+
+
+def _postgres_folder() -> str | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return str(found[-1].parent) if found else None
+
+
+PARTS: dict[str, tuple[Callable[[], bool], str]] = {
+    "mosquitto": (lambda: bool(shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists()), "run `make system-packages`"),
+    "chromium": (lambda: bool(CHROMIUM), "run `make system-packages`"),
+    "postgresql": (lambda: _postgres_folder() is not None, "run `make system-packages`"),
+    "namespaces": (_has_namespaces, "needs `unshare` and `ip` and the right to make a network namespace"),
+    "test_data": (lambda: Path(os.environ.get("AURORA_TEST_DATA", "/nonexistent")).is_dir(), "set AURORA_TEST_DATA to the folder of real data"),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip by name what the machine cannot run; under CI a missing part is a failure."""
+    for mark in item.iter_markers("needs"):
+        for part in mark.args:
+            is_there, way_out = PARTS[part]
+            if not is_there():
+                message = f"{part} is missing: {way_out}"
+                pytest.fail(message) if IS_CI else pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of real series, payloads and responses; ask for it together with `@pytest.mark.needs("test_data")`."""
+    return Path(os.environ["AURORA_TEST_DATA"])
+
+
+@pytest.fixture
+def count() -> Callable[[int, int], int]:
+    """`count(small, trials)`: how often to try, by tier."""
+    return lambda small, trials: trials if IS_TRIALS else small
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """A function that names a TCP port nobody listens on."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an own home, whatever the environment says."""
+    for name in list(os.environ):
+        if name.startswith("AURORA_") and name not in {"AURORA_TEST_DATA", "AURORA_TIER"}:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AURORA_HOME", str(tmp_path / "home"))
+    return Settings()  # pyright: ignore[reportCallIssue]
+
+
+@pytest.fixture
+def home(settings: Settings) -> Home:
+    """An initialised home."""
+    return homes.create(settings)
+
+
+@pytest.fixture
+def lake(settings: Settings, home: Home) -> Lake:
+    """A lake with all tables, empty."""
+    made = open_lake(settings.resolved_lake_uri)
+    made.create_tables()
+    return made
+
+
+@pytest.fixture
+def accounts(settings: Settings, home: Home) -> Iterator[Accounts]:
+    """An accounts database at the newest migration, empty."""
+    made = Accounts(settings.resolved_database_url)
+    made.migrate()
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def admin(accounts: Accounts) -> User:
+    """An admin, `ada`, with the password `correct horse battery`."""
+    return people.add_user(accounts, "ada", "correct horse battery", "admin")
+
+
+@pytest.fixture
+def site(accounts: Accounts, admin: User) -> Site:
+    """A site `home` in Berlin that belongs to `ada`."""
+    return sites.add_site(
+        accounts, admin, name="Home", site_id="home", time_zone="Europe/Berlin", latitude=52.5, longitude=13.4, country="DE", currency="EUR"
+    )
+
+
+PYTHON = sys.executable
