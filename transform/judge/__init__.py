@@ -1,0 +1,5 @@
+"""Judging: what a person should know about the days a refresh touched, against baselines frozen per site, channel and week."""
+
+from transform.judge.judging import judge
+
+__all__ = ["judge"]

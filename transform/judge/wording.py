@@ -1,0 +1,89 @@
+"""How an anomaly is filed and told: its category, its severity, its sentence."""
+
+from datetime import date
+from typing import Any
+
+MESSAGES = {
+    "anomaly.spike": (
+        "{Channel} was {observed_kwh} kWh on {day} from {from_clock} to {until_clock}; {expected_kwh} kWh are usual then,"
+        " and nearly never more than {limit_kwh} kWh."
+    ),
+    "anomaly.zero": (
+        "{Channel} was exactly zero for {hours} measured hours, from {day} {from_clock} to {last_day} {until_clock};"
+        " {expected_kwh} kWh are usual in them."
+    ),
+}
+
+CRITICAL_ZERO_HOURS = 24
+CRITICAL_SPIKE_LIMITS = 5.0
+WARNING_SPIKE_LIMITS = 1.5
+VOLTS = 230.0
+PHASES = 3
+PV_LIMIT_RATIO = 1.2
+
+
+def category(anomaly: dict[str, Any], facts: dict[str, Any]) -> str:
+    """Where to look: `data` (cannot be true), `meter`, `plant` or `behaviour`.
+
+    Args:
+        anomaly: A row of `anomalies.find_anomalies`.
+        facts: Facts of the site: pv_capacity_kw, fuse_a, grid_limit_kw, null or absent where unknown.
+    """
+    if anomaly["kind"] == "zero":
+        return "plant" if anomaly["channel"] == "production" else "meter"
+    if anomaly["channel"] == "production":
+        return "data"
+    limit_kw = _supply_limit_kw(facts)
+    return "data" if limit_kw is not None and anomaly["observed"] > limit_kw * anomaly["hours"] else "behaviour"
+
+
+def _supply_limit_kw(facts: dict[str, Any]) -> float | None:
+    """The most a site can use: what its connection, its panels and its battery deliver together; None where no limit is known."""
+    fuse_a = facts.get("fuse_a")
+    grid_kw = facts.get("grid_limit_kw") or (fuse_a * VOLTS * PHASES / 1000 if fuse_a else None)
+    if grid_kw is None:
+        return None
+    return grid_kw + (facts.get("pv_capacity_kw") or 0.0) * PV_LIMIT_RATIO + (facts.get("battery_power_kw") or 0.0)
+
+
+def severity(anomaly: dict[str, Any]) -> str:
+    """`info`, `warning` or `critical`: by length for a zero, by height above the limit for a spike."""
+    if anomaly["kind"] == "zero":
+        return "critical" if anomaly["hours"] >= CRITICAL_ZERO_HOURS else "warning"
+    times = anomaly["observed"] / anomaly["limit"]
+    return "critical" if times >= CRITICAL_SPIKE_LIMITS else "warning" if times >= WARNING_SPIKE_LIMITS else "info"
+
+
+def params(anomaly: dict[str, Any]) -> dict[str, Any]:
+    """What the sentence needs, in units of its names; dates and clock hours are the site's."""
+    return {
+        "channel": anomaly["channel"],
+        "observed_kwh": round(anomaly["observed"], 3),
+        "expected_kwh": round(anomaly["expected"], 3),
+        "limit_kwh": round(anomaly["limit"], 3),
+        "hours": anomaly["hours"],
+        "local_date": anomaly["local_date"].isoformat(),
+        "from_hour": anomaly["local_hour"],
+        "last_local_date": anomaly["last_local_date"].isoformat(),
+        "until_hour": anomaly["last_local_hour"] + 1,
+    }
+
+
+def explain(message_key: str, values: dict[str, Any]) -> str:
+    """The English sentence of an anomaly from its `params`."""
+    return MESSAGES[message_key].format(
+        Channel=str(values["channel"]).replace("_", " ").capitalize(),
+        observed_kwh=f"{values['observed_kwh']:.1f}",
+        expected_kwh=f"{values['expected_kwh']:.1f}",
+        limit_kwh=f"{values['limit_kwh']:.1f}",
+        hours=values["hours"],
+        day=_day(values["local_date"]),
+        last_day=_day(values["last_local_date"]),
+        from_clock=f"{values['from_hour']:02d}:00",
+        until_clock=f"{values['until_hour']:02d}:00",
+    )
+
+
+def _day(text: str) -> str:
+    day = date.fromisoformat(text)
+    return f"{day.day} {day:%B %Y}"
