@@ -1,0 +1,94 @@
+"""Power at a site right now: the main devices' last readings, summed by channel, with what can be derived by the balance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from aurora.accounts.database import Accounts
+from aurora.accounts.devices import all_devices
+from aurora.accounts.models import Device, Site
+from aurora.lake.tables import CHANNELS
+from app.queries.live import LivePower, LiveReader
+
+# Signs of the channels in: consumption + export + charge - production - import - discharge = 0.
+_BALANCE = {
+    "consumption": 1, "grid_export": 1, "battery_charge": 1, "production": -1, "grid_import": -1, "battery_discharge": -1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SitePower:
+    """Power of a site's channels now.
+
+    Attributes:
+        power_kw: By channel; None where it is not known now.
+        age: How old the oldest reading behind a channel is; absent where nothing is behind it.
+        derived: Channels that follow from the others.
+        silent_for: For a channel that a device measures but has not sent lately, for how long.
+        facts: Channels that the site's facts rule out; they are 0.
+    """
+
+    power_kw: dict[str, float | None]
+    age: dict[str, timedelta] = field(default_factory=dict)
+    derived: frozenset[str] = frozenset()
+    silent_for: dict[str, timedelta] = field(default_factory=dict)
+    facts: frozenset[str] = frozenset()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether any device is sending."""
+        return bool(self.age)
+
+
+def live_power(live: LiveReader, accounts: Accounts, site: Site, now: datetime) -> SitePower:
+    """Power of each channel of a site at `now`."""
+    devices = [device for device in all_devices(accounts, site.site_id) if device.retired_at is None]
+    main = [device for device in devices if device.role == "main"]
+    said = live.power([device.device_id for device in main], now)
+    return site_power(list(said.values()), ruled_out(site, devices), now)
+
+
+def ruled_out(site: Site, devices: Sequence[Device]) -> frozenset[str]:
+    """Channels that a site cannot have: it has no battery, or nothing that produces."""
+    kinds = {device.kind for device in devices}
+    gone: set[str] = set()
+    if not site.battery_capacity_kwh and not site.battery_power_kw and "battery" not in kinds:
+        gone |= {"battery_charge", "battery_discharge"}
+    if not site.pv_capacity_kw and "inverter" not in kinds and not any(device.energy_source for device in devices):
+        gone |= {"production"}
+        gone |= {"grid_export"} if "battery_discharge" in gone else set()
+    return frozenset(gone)
+
+
+def site_power(said: Sequence[dict[str, LivePower]], impossible: frozenset[str], now: datetime) -> SitePower:
+    """The devices' readings summed by channel. A channel of which one device has gone silent is unknown, not smaller."""
+    power_kw: dict[str, float | None] = dict.fromkeys(CHANNELS)
+    age: dict[str, timedelta] = {}
+    silent: dict[str, timedelta] = {}
+    for channel in CHANNELS:
+        readings = [channels[channel] for channels in said if channel in channels]
+        if readings and all(reading.is_live(now) for reading in readings):
+            power_kw[channel] = sum(reading.power_kw for reading in readings)
+            age[channel] = max(max(now - reading.measured_at for reading in readings), timedelta())
+        elif readings:
+            silent[channel] = max(now - reading.measured_at for reading in readings)
+        elif channel in impossible:
+            power_kw[channel] = 0.0
+    derived = _derive(power_kw) if age else frozenset()
+    age |= {channel: max(age.values()) for channel in derived}
+    rest = {channel: span for channel, span in silent.items() if power_kw[channel] is None}
+    return SitePower(power_kw, age, derived, rest, impossible - age.keys())
+
+
+def _derive(power_kw: dict[str, float | None]) -> frozenset[str]:
+    """Fill in what follows from the balance; returns which channels that were."""
+    unknown = {channel for channel, value in power_kw.items() if value is None}
+    rest_kw = sum(_BALANCE[channel] * value for channel, value in power_kw.items() if value is not None)
+    if len(unknown) == 1:
+        (channel,) = unknown
+        power_kw[channel] = max(-_BALANCE[channel] * rest_kw, 0.0)
+        return frozenset(unknown)
+    if unknown == {"grid_import", "grid_export"}:
+        power_kw["grid_import"], power_kw["grid_export"] = max(rest_kw, 0.0), max(-rest_kw, 0.0)
+        return frozenset(unknown)
+    return frozenset()

@@ -1,0 +1,68 @@
+"""The published lake as one process reads it: the newest publication, looked for at most once a second, and answers kept per publication."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import polars as pl
+
+from aurora.lake import manifest
+from aurora.lake.manifest import Snapshot
+from aurora.lake.store import Between, Lake
+
+LOOK_SECONDS = 1.0
+MOST_ANSWERS = 2_000
+Answer = TypeVar("Answer")
+
+
+class LakeReader:
+    """Shared by all sessions of a process; safe between threads."""
+
+    def __init__(self, lake: Lake, look_seconds: float = LOOK_SECONDS) -> None:
+        self.lake = lake
+        self._look_seconds = look_seconds
+        self._lock = threading.Lock()
+        self._looked_at = float("-inf")
+        self._version = -1
+        self._snapshot: Snapshot | None = None
+        self._answers: dict[Hashable, Any] = {}
+
+    def snapshot(self) -> Snapshot:
+        """The newest publication, at most `look_seconds` old; an empty one before the first."""
+        with self._lock:
+            now = time.monotonic()
+            if self._snapshot is None or now - self._looked_at >= self._look_seconds:
+                self._look()
+                self._looked_at = now
+            assert self._snapshot is not None
+            return self._snapshot
+
+    def _look(self) -> None:
+        version = self.lake.version(manifest.MANIFEST)
+        if self._snapshot is not None and version == self._version:
+            return
+        newest = manifest.newest(self.lake)
+        if self._snapshot is None or newest.refresh_id != self._snapshot.refresh_id:
+            self._answers.clear()
+        self._snapshot, self._version = newest, version
+
+    def as_of(self, moment: datetime | str) -> Snapshot:
+        """The newest publication finished by a time, or the one of a `refresh_id`. Raises NotReady if there is none."""
+        return manifest.as_of(self.lake, moment)
+
+    def answer(self, question: Hashable, ask: Callable[[Snapshot], Answer]) -> Answer:
+        """What `ask` finds in the newest publication, asked once per publication and `question`."""
+        snapshot = self.snapshot()
+        key = (snapshot.refresh_id, question)
+        if key not in self._answers:
+            if len(self._answers) >= MOST_ANSWERS:
+                self._answers.clear()
+            self._answers[key] = ask(snapshot)
+        return self._answers[key]
+
+
+def rows_of_site(snapshot: Snapshot, table: str, site_id: str, between: Sequence[Between] = ()) -> pl.DataFrame:
+    """Rows of one site in a published table, unsorted."""
+    return snapshot.scan(table, between).filter(pl.col("site_id") == site_id).collect()
