@@ -1,0 +1,169 @@
+"""The embedded MQTT broker for the demo and small sites: amqtt with Aurora's device keys, in memory, about 1,000 messages a second.
+
+What it acknowledged is in memory alone until the listener has committed it; Mosquitto is the broker for real use.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import os
+import threading
+from dataclasses import dataclass
+
+from amqtt.broker import Broker, Server
+from amqtt.contexts import Action, BaseContext
+from amqtt.errors import AMQTTError
+from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
+from amqtt.mqtt.puback import PubackPacket
+from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
+from amqtt.session import IncomingApplicationMessage, OutgoingApplicationMessage, Session
+
+from aurora import logs, metrics
+from aurora.accounts.database import Accounts
+from aurora.home import Home
+from aurora.settings import Settings
+from ingestion.listener import LISTENER, LISTENER_SECRET
+from ingestion.processes import refuse_taken_port, stop_signal
+from ingestion.registry import KeyRing
+
+POLL_SECONDS = 0.2
+
+log = logs.logger(__name__)
+
+
+class Credentials:
+    """Says who a session is: the listener, or a device by its key."""
+
+    def __init__(self, database_url: str, listener_password: str) -> None:
+        self._keys = KeyRing(Accounts(database_url))
+        self._listener_password = listener_password
+
+    def is_listener(self, session: Session) -> bool:
+        """Whether the session logged in as Aurora's own listener."""
+        given = (session.password or "").encode()
+        return session.username == LISTENER and hmac.compare_digest(given, self._listener_password.encode())
+
+    async def is_device(self, session: Session) -> bool:
+        """Whether the session's password is, still, a key of the device its user name names."""
+        if not session.username or not session.password:
+            return False
+        device = await asyncio.to_thread(self._keys.device_of, session.password)
+        return device is not None and device.device_id == session.username
+
+
+@dataclass
+class PluginConfig:
+    """What both plugins are given."""
+
+    database_url: str
+    listener_password: str
+
+
+class DeviceLogin(BaseAuthPlugin):
+    """Lets in the listener, and devices with one of their keys; nobody else."""
+
+    Config = PluginConfig
+
+    def __init__(self, context: BaseContext) -> None:
+        super().__init__(context)
+        self._credentials = Credentials(self.config.database_url, self.config.listener_password)
+
+    async def authenticate(self, *, session: Session) -> bool | None:
+        """Whether the session may connect. A last will is published without asking again, so its topic is judged here."""
+        if self._credentials.is_listener(session):
+            return True
+        is_will_own = not session.will_flag or is_own_topic(session.username or "", session.will_topic or "")
+        return is_will_own and await self._credentials.is_device(session)
+
+
+class OwnTopicsOnly(BaseTopicPlugin):
+    """Lets a device use `aurora/v1/<its id>/#` for as long as its key is valid, and the listener hear everything."""
+
+    Config = PluginConfig
+
+    def __init__(self, context: BaseContext) -> None:
+        super().__init__(context)
+        self._credentials = Credentials(self.config.database_url, self.config.listener_password)
+
+    async def topic_filtering(
+        self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None
+    ) -> bool | None:
+        """Whether the session may publish to, subscribe to or be sent this topic."""
+        if session is None or topic is None:
+            return False
+        if self._credentials.is_listener(session):
+            return action != Action.PUBLISH
+        return is_own_topic(session.username or "", topic) and await self._credentials.is_device(session)
+
+
+def is_own_topic(device_id: str, topic: str) -> bool:
+    """Whether a topic or topic filter lies under the device's own branch."""
+    return bool(device_id) and topic.startswith(f"aurora/v1/{device_id}/")
+
+
+class PatientHandler(BrokerProtocolHandler):
+    """Keeps a message until its PUBACK, however long a commit takes; amqtt gives it up after 5 s, and when the receiver dies."""
+
+    async def _handle_qos1_message_flow(self, app_message: OutgoingApplicationMessage | IncomingApplicationMessage) -> None:
+        if not isinstance(app_message, OutgoingApplicationMessage) or self.session is None or app_message.packet_id is None:
+            await super()._handle_qos1_message_flow(app_message)
+            return
+        self.session.inflight_out[app_message.packet_id] = app_message
+        packet = app_message.build_publish_packet(dup=app_message.publish_packet is not None)
+        waiter: asyncio.Future[PubackPacket] = asyncio.get_running_loop().create_future()
+        self._puback_waiters[app_message.packet_id] = waiter
+        await self._send_packet(packet)
+        app_message.publish_packet = packet
+        with contextlib.suppress(asyncio.CancelledError):
+            app_message.puback_packet = await waiter
+
+    async def handle_puback(self, puback: PubackPacket) -> None:
+        """Forget the message that is now safe."""
+        if self.session is not None and puback.variable_header is not None:
+            packet_id = puback.variable_header.packet_id
+            self.session.inflight_out.pop(packet_id, None)
+            waiter = self._puback_waiters.pop(packet_id, None)
+            if waiter is not None and not waiter.done():
+                waiter.set_result(puback)
+
+
+class PatientBroker(Broker):
+    """amqtt's broker with handlers that wait for the commit, and retained messages only for those who may hear them."""
+
+    async def _publish_retained_messages_for_subscription(self, subscription: tuple[str, int], session: Session) -> None:
+        # amqtt offers a returning client the retained messages of everybody's subscriptions.
+        if await self._topic_filtering(session, subscription[0], Action.SUBSCRIBE):
+            await super()._publish_retained_messages_for_subscription(subscription, session)
+
+    async def _handle_client_session(self, reader, writer, client_session, handler, server: Server, listener_name: str) -> None:  # noqa: ANN001
+        handler.__class__ = PatientHandler
+        await super()._handle_client_session(reader, writer, client_session, handler, server, listener_name)
+
+
+async def serve(settings: Settings, home: Home, stop: threading.Event) -> None:
+    """Run the broker until `stop` is set."""
+    given = {"database_url": settings.resolved_database_url, "listener_password": home.secret(LISTENER_SECRET)}
+    config = {
+        "listeners": {"default": {"type": "tcp", "bind": f"{settings.host}:{settings.mqtt_port}"}},
+        "plugins": {"ingestion.broker.DeviceLogin": given, "ingestion.broker.OwnTopicsOnly": given},
+    }
+    broker = PatientBroker(config)
+    await broker.start()
+    home.note("broker", {"url": f"mqtt://{settings.host}:{settings.mqtt_port}", "pid": os.getpid()})
+    log.info("broker ready", port=settings.mqtt_port)
+    while not stop.is_set():
+        await asyncio.sleep(POLL_SECONDS)
+    with contextlib.suppress(AMQTTError, TimeoutError):
+        await asyncio.wait_for(broker.shutdown(), timeout=3)
+
+
+def run(settings: Settings, home: Home) -> None:
+    """The broker process. Raises Refused where its port is taken."""
+    import logging
+
+    refuse_taken_port(settings.host, settings.mqtt_port, "AURORA_MQTT_PORT")
+    stop = stop_signal()
+    for name in ("amqtt", "transitions"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    metrics.serve("broker", settings, home)
+    asyncio.run(serve(settings, home, stop))

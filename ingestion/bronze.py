@@ -1,0 +1,164 @@
+"""Writes to bronze: stamps what arrives, lays it out as columns and commits it. Every entry point lands through here."""
+
+import threading
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from aurora import metrics
+from aurora.lake.store import Lake
+from aurora.lake.tables import TABLES, TIME
+from ingestion.messages import DeviceState, Reading, Rejection, WeatherValue
+
+READINGS, REJECTED, WEATHER, STATES = "bronze/readings", "bronze/rejected", "bronze/weather", "bronze/device_status"
+ONE_STEP = timedelta(microseconds=1)
+
+READING_COLUMNS = pa.schema(
+    [f for f in TABLES[READINGS].schema if f.name in {"device_id", "channel", "measure", "measured_at", "interval_seconds", "value"}]
+)
+
+
+@dataclass
+class Stamps:
+    """Gives each commit its `received_at`: whole seconds, or the previous stamp + 1 microsecond where that is not earlier."""
+
+    newest: datetime
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def next(self, now: datetime) -> datetime:
+        """The stamp of a commit made at `now`; greater than every one before."""
+        with self._lock:
+            self.newest = max(now.astimezone(UTC).replace(microsecond=0), self.newest + ONE_STEP)
+            return self.newest
+
+
+def stamps_above(lake: Lake) -> Stamps:
+    """Stamps that begin above the newest one in the lake."""
+    newest = [datetime(1970, 1, 1, tzinfo=UTC)]
+    for name in (READINGS, WEATHER, STATES, REJECTED):
+        files = lake.files(name)
+        if "max.received_at" in files.columns:
+            found = files.get_column("max.received_at").max()
+            newest += [found] if isinstance(found, datetime) else []
+    return Stamps(max(moment.replace(tzinfo=moment.tzinfo or UTC) for moment in newest))
+
+
+def reading_columns(readings: Sequence[Reading]) -> pa.Table:
+    """Readings as columns, in order."""
+    return pa.table(
+        [
+            pa.array([r.device_id for r in readings], pa.string()),
+            pa.array([r.channel for r in readings], pa.string()),
+            pa.array([r.measure for r in readings], pa.string()),
+            pa.array([r.measured_at for r in readings], TIME),
+            pa.array([r.interval_seconds for r in readings], pa.int64()),
+            pa.array([r.value for r in readings], pa.float64()),
+        ],
+        schema=READING_COLUMNS,
+    )
+
+
+def readings_table(columns: pa.Table, sources: pa.Array | str, received_at: datetime, first_sequence: int = 0) -> pa.Table:
+    """Columns of `bronze/readings` for one commit.
+
+    Args:
+        columns: device_id, channel, measure, measured_at, interval_seconds, value.
+        sources: Where each row came from, or all of them.
+        received_at: The commit's stamp.
+        first_sequence: Place of the first row in the commit.
+    """
+    rows = columns.num_rows
+    measured_at = columns["measured_at"]
+    added = {
+        "source": pa.array(np.repeat(sources, rows), pa.string()) if isinstance(sources, str) else sources,
+        "received_at": _same_time(received_at, rows),
+        "sequence": pa.array(np.arange(first_sequence, first_sequence + rows, dtype=np.int64)),
+        "measured_date": measured_at.cast(pa.timestamp("us")).cast(pa.date32(), safe=False),
+    }
+    named = {name: columns[name] for name in READING_COLUMNS.names} | added
+    return pa.table([named[name] for name in TABLES[READINGS].schema.names], schema=TABLES[READINGS].schema)
+
+
+def _same_time(moment: datetime, rows: int) -> pa.Array:
+    return pa.repeat(pa.scalar(moment, TIME), rows)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A rejection and where it came from."""
+
+    rejection: Rejection
+    source: str
+    topic: str | None
+
+
+def rejected_table(refused: Sequence[Refused], received_at: datetime) -> pa.Table:
+    """Columns of `bronze/rejected` for one commit; each row gets an id of its own."""
+    schema = TABLES[REJECTED].schema
+    return pa.table(
+        {
+            "rejected_id": pa.array([uuid.uuid4().hex for _ in refused], pa.string()),
+            "source": pa.array([r.source for r in refused], pa.string()),
+            "topic": pa.array([r.topic for r in refused], pa.string()),
+            "payload": pa.array([r.rejection.payload for r in refused], pa.string()),
+            "reason": pa.array([r.rejection.reason for r in refused], pa.string()),
+            "received_at": _same_time(received_at, len(refused)),
+            "replayed_at": pa.nulls(len(refused), TIME),
+        },
+        schema=schema,
+    )
+
+
+def weather_table(values: Sequence[WeatherValue], source: str, received_at: datetime) -> pa.Table:
+    """Columns of `bronze/weather` for one commit."""
+    return pa.table(
+        {
+            "station_id": pa.array([v.station_id for v in values], pa.string()),
+            "quantity": pa.array([v.quantity for v in values], pa.string()),
+            "measured_at": pa.array([v.measured_at for v in values], TIME),
+            "value": pa.array([v.value for v in values], pa.float64()),
+            "is_forecast": pa.array([v.is_forecast for v in values], pa.bool_()),
+            "source": pa.array([source] * len(values), pa.string()),
+            "received_at": _same_time(received_at, len(values)),
+        },
+        schema=TABLES[WEATHER].schema,
+    )
+
+
+def states_table(states: Sequence[DeviceState], received_at: datetime) -> pa.Table:
+    """Columns of `bronze/device_status` for one commit; a state without a time of its own is as of its receipt."""
+    return pa.table(
+        {
+            "device_id": pa.array([s.device_id for s in states], pa.string()),
+            "state": pa.array([s.state for s in states], pa.string()),
+            "at": pa.array([s.at or received_at for s in states], TIME),
+            "received_at": _same_time(received_at, len(states)),
+        },
+        schema=TABLES[STATES].schema,
+    )
+
+
+def land_readings(
+    lake: Lake, stamps: Stamps, columns: pa.Table, source: str, now: datetime, transaction: tuple[str, int] | None = None
+) -> datetime:
+    """Commit many readings at once and return their stamp; inside the files they are sorted for reading.
+
+    Args:
+        lake: Where to.
+        stamps: Gives the stamp.
+        columns: device_id, channel, measure, measured_at, interval_seconds, value; a row's place is its sequence.
+        source: Where they came from.
+        now: Our clock.
+        transaction: Application id and number that make the commit repeatable.
+    """
+    received_at = stamps.next(now)
+    rows = readings_table(columns, source, received_at)
+    order = [(name, "ascending") for name in TABLES[READINGS].sort]
+    with metrics.COMMIT_SECONDS.time():
+        lake.land(READINGS, rows.sort_by(order), transaction)
+    metrics.READINGS_COMMITTED.labels(source.split(":")[0]).inc(rows.num_rows)
+    return received_at

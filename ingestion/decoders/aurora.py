@@ -1,0 +1,264 @@
+"""Decoder of Aurora's own payloads: readings, interval energies, weather and device states as JSON.
+
+A well-formed single reading takes a typed path of about a microsecond; everything else is looked at field by field, so that every bad
+field is named.
+"""
+
+import json
+import math
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from aurora.lake.tables import CHANNELS, MEASURES
+from ingestion.messages import Decoded, DeviceState, Fault, Limits, Message, Reading, Rejection, WeatherValue, as_text, parse_time, refuse
+
+DEFAULT_INTERVAL_SECONDS = 900
+LONGEST_INTERVAL_SECONDS = 366 * 86_400
+EARLIEST_YEAR = 1970
+LATEST_YEAR = 2200
+QUANTITIES = ("temperature_celsius", "ghi_w_per_m2", "cloud_cover_ratio", "wind_m_per_s", "humidity_ratio", "precipitation_mm")
+BELOW_ZERO = frozenset({"temperature_celsius"})
+ENERGY_FIELDS = {f"{channel}_kwh": channel for channel in CHANNELS}
+STATE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,63}")
+
+_KNOWN_CHANNELS = frozenset(CHANNELS)
+_KNOWN_MEASURES = frozenset(MEASURES)
+
+
+class _Plain(msgspec.Struct, gc=False):
+    """The form almost every message has."""
+
+    measured_at: datetime
+    channel: str
+    measure: str
+    value: float
+    interval_seconds: int | None = None
+
+
+_plain = msgspec.json.Decoder(_Plain)
+_anything = msgspec.json.Decoder()
+
+
+def decode(message: Message, limits: Limits) -> Decoded:
+    """What one message on Aurora's own topics says."""
+    if message.kind == "readings":
+        quick = _quick_reading(message, limits)
+        return quick if quick is not None else _elements(message, limits)
+    return _elements(message, limits) if message.kind == "weather" else _state(message, limits)
+
+
+def _quick_reading(message: Message, limits: Limits) -> Decoded | None:
+    """The reading of a well-formed message; None for anything that deserves a closer look."""
+    try:
+        plain = _plain.decode(message.payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    measured_at, value, measure, interval = plain.measured_at, plain.value, plain.measure, plain.interval_seconds
+    if measured_at.tzinfo is None or value < 0 or plain.channel not in _KNOWN_CHANNELS or measure not in _KNOWN_MEASURES:
+        return None
+    if limits.latest is None or limits.earliest is None or not limits.earliest <= measured_at <= limits.latest:
+        return None
+    if measure != "interval_kwh":
+        interval = None
+    elif interval is None:
+        interval = message.device.interval_seconds or DEFAULT_INTERVAL_SECONDS
+    elif not 0 < interval <= LONGEST_INTERVAL_SECONDS:
+        return None
+    return Decoded((Reading(message.device.device_id, plain.channel, measure, measured_at.astimezone(UTC), interval, value),))
+
+
+def _elements(message: Message, limits: Limits) -> Decoded:
+    """All elements of a message, the good ones beside the refused."""
+    content, fault = parse_json(message.payload)
+    if fault is not None:
+        return Decoded(rejections=(Rejection(as_text(message.payload), (fault,)),))
+    if not isinstance(content, list):
+        return decode_element(message, limits, content, "", as_text(message.payload))
+    parts = [decode_element(message, limits, element, f"[{index}]") for index, element in enumerate(content)]
+    return Decoded(
+        [reading for part in parts for reading in part.readings],
+        [value for part in parts for value in part.weather],
+        (),
+        [rejection for part in parts for rejection in part.rejections],
+    )
+
+
+def decode_element(message: Message, limits: Limits, element: Any, place: str, text: str | None = None) -> Decoded:
+    """What one element of a message says.
+
+    Args:
+        message: Where it came from.
+        limits: What is too early or too late.
+        element: Its content.
+        place: Prefix of the field names in its faults, such as `[3]`.
+        text: How it was written; None to write it again.
+    """
+    look = _Look(message, limits, place)
+    (look.weather if message.kind == "weather" else look.readings)(element)
+    if look.faults:
+        return Decoded(rejections=(Rejection(json.dumps(element) if text is None else text, tuple(look.faults)),))
+    return Decoded(look.found, look.found_weather)
+
+
+def parse_json(payload: bytes) -> tuple[Any, Fault | None]:
+    """The content of a JSON text and None, or None and why it has none.
+
+    NaN and Infinity, which JSON does not know, come through as floats, so that the field that holds one can be named.
+    """
+    try:
+        return _anything.decode(payload), None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return json.loads(payload), None
+    except (ValueError, RecursionError):
+        return None, Fault("", "not_json", "The payload is not JSON text in UTF-8.")
+
+
+class _Look:
+    """A closer look at one element: collects what it says and every fault in it."""
+
+    def __init__(self, message: Message, limits: Limits, place: str) -> None:
+        self.device = message.device
+        self.limits = limits
+        self.place = place
+        self.faults: list[Fault] = []
+        self.found: list[Reading] = []
+        self.found_weather: list[WeatherValue] = []
+
+    def fault(self, field: str, reason: str, sentence: str) -> None:
+        """Note a bad field."""
+        path = f"{self.place}.{field}" if self.place and field else self.place or field
+        self.faults.append(Fault(path, reason, sentence))
+
+    def readings(self, element: Any) -> None:
+        """Look at one reading or one set of interval energies."""
+        if not self._is_object(element):
+            return
+        self._sender(element, "device_id")
+        if "timestamp" in element and "measured_at" not in element:
+            self._interval_energies(element)
+        else:
+            self._reading(element)
+
+    def _is_object(self, element: Any) -> bool:
+        if not isinstance(element, dict):
+            self.fault("", "not_an_object", "Expected an object with the fields of a reading.")
+        return isinstance(element, dict)
+
+    def _sender(self, element: dict[str, Any], field: str) -> None:
+        named = element.get(field)
+        if named is not None and named != self.device.device_id:
+            self.fault(field, "unknown_device", f"The key and topic belong to {self.device.device_id}; it cannot speak for others.")
+
+    def _interval_energies(self, element: dict[str, Any]) -> None:
+        measured_at = self.time(element, "timestamp")
+        interval = self._interval(element)
+        present = [name for name in ENERGY_FIELDS if name in element]
+        if not present:
+            self.fault("consumption_kwh", "missing_field", f"Expected at least one of {', '.join(ENERGY_FIELDS)}.")
+        for name in present:
+            value, is_good = self.number(element, name, is_null_good=True)
+            if is_good and measured_at is not None and interval is not None:
+                self.found.append(Reading(self.device.device_id, ENERGY_FIELDS[name], "interval_kwh", measured_at, interval, value))
+
+    def _reading(self, element: dict[str, Any]) -> None:
+        measured_at = self.time(element, "measured_at")
+        channel = self._word(element, "channel", CHANNELS, "unknown_channel")
+        measure = self._word(element, "measure", MEASURES, "unknown_measure")
+        value, is_good = self.number(element, "value", is_null_good=True)
+        interval = self._interval(element) if measure == "interval_kwh" else None
+        if measured_at and channel and measure and is_good:
+            self.found.append(Reading(self.device.device_id, channel, measure, measured_at, interval, value))
+
+    def weather(self, element: Any) -> None:
+        """Look at the weather quantities of one time."""
+        if not self._is_object(element):
+            return
+        self._sender(element, "station_id")
+        measured_at = self.time(element, "measured_at" if "measured_at" in element or "timestamp" not in element else "timestamp")
+        is_forecast = element.get("is_forecast", False)
+        if not isinstance(is_forecast, bool):
+            self.fault("is_forecast", "wrong_type", "is_forecast is true or false.")
+        present = [name for name in QUANTITIES if element.get(name) is not None]
+        if not present:
+            self.fault("temperature_celsius", "missing_field", f"Expected at least one of {', '.join(QUANTITIES)}.")
+        for name in present:
+            value, is_good = self.number(element, name, is_null_good=False, is_negative_good=name in BELOW_ZERO)
+            if is_good and value is not None and measured_at is not None:
+                self.found_weather.append(WeatherValue(self.device.device_id, name, measured_at, value, bool(is_forecast)))
+
+    def time(self, element: dict[str, Any], field: str) -> datetime | None:
+        """The instant of a field within the limits."""
+        text = element.get(field)
+        if text is None:
+            return self.fault(field, "missing_field", f"{field} is missing; expected a time such as 2026-01-31T12:00:00Z.")
+        if not isinstance(text, str):
+            return self.fault(field, "wrong_type", f"{field} is a text such as 2026-01-31T12:00:00Z.")
+        moment = parse_time(text)
+        if moment is None or not EARLIEST_YEAR <= moment.year < LATEST_YEAR:
+            return self.fault(field, "bad_time", f"{field} is not a time; expected one such as 2026-01-31T12:00:00Z.")
+        if moment.tzinfo is None:
+            return self.fault(field, "no_offset", f"{field} names no offset from UTC; end it with Z or +01:00.")
+        if self.limits.latest is not None and moment > self.limits.latest:
+            return self.fault(field, "in_the_future", f"{field} is later than our clock allows ({self.limits.latest:%Y-%m-%dT%H:%M:%SZ}).")
+        if self.limits.earliest is not None and moment < self.limits.earliest:
+            return self.fault(field, "too_late", f"{field} is too old for a live reading; import older ones as a file.")
+        return moment
+
+    def number(
+        self, element: dict[str, Any], field: str, *, is_null_good: bool, is_negative_good: bool = False
+    ) -> tuple[float | None, bool]:
+        """The number of a field and whether it can be taken."""
+        if field not in element:
+            self.fault(field, "missing_field", f"{field} is missing; expected a number.")
+            return None, False
+        value = element[field]
+        if value is None and is_null_good:
+            return None, True
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.fault(field, "wrong_type", f"{field} is a number.")
+            return None, False
+        if abs(value) > 1.7e308 or not math.isfinite(value):
+            self.fault(field, "not_finite", f"{field} is not a finite number; leave the reading out, or send null to withdraw it.")
+        elif value < 0 and not is_negative_good:
+            self.fault(field, "negative", f"{field} is never negative; each direction has a channel of its own.")
+        else:
+            return float(value), True
+        return None, False
+
+    def _word(self, element: dict[str, Any], field: str, known: tuple[str, ...], reason: str) -> str | None:
+        word = element.get(field)
+        if word is None:
+            return self.fault(field, "missing_field", f"{field} is missing; expected one of {', '.join(known)}.")
+        if not isinstance(word, str):
+            return self.fault(field, "wrong_type", f"{field} is a text, one of {', '.join(known)}.")
+        return word if word in known else self.fault(field, reason, f"{field} is one of {', '.join(known)}.")
+
+    def _interval(self, element: dict[str, Any]) -> int | None:
+        given = element.get("interval_seconds")
+        if given is None:
+            return self.device.interval_seconds or DEFAULT_INTERVAL_SECONDS
+        if isinstance(given, bool) or not isinstance(given, int) or not 0 < given <= LONGEST_INTERVAL_SECONDS:
+            return self.fault("interval_seconds", "bad_interval", "interval_seconds is a whole number of seconds above zero.")
+        return given
+
+
+def _state(message: Message, limits: Limits) -> Decoded:
+    """A device's state: plain text such as `offline`, a JSON text, or `{"state", "at"?}`."""
+    content, fault = parse_json(message.payload)
+    if fault is not None:
+        content = as_text(message.payload).strip()
+    look = _Look(message, limits, "")
+    at = None
+    if isinstance(content, dict):
+        at = look.time(content, "at") if content.get("at") is not None else None
+        content = content.get("state")
+    if look.faults:
+        return Decoded(rejections=(Rejection(as_text(message.payload), tuple(look.faults)),))
+    if not isinstance(content, str) or not STATE.fullmatch(content):
+        return refuse(message.payload, "bad_state", "A state is a short word such as online or offline.")
+    return Decoded(states=(DeviceState(message.device.device_id, content, at),))

@@ -1,0 +1,246 @@
+"""The group commit: collects what every entry point received and commits it to bronze, then tells the senders.
+
+Nobody is told before the commit. A commit that fails is tried again until it succeeds; meanwhile senders wait, so memory stays bounded.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import repeat
+from typing import Any
+
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
+
+from aurora import logs, metrics
+from aurora.errors import Busy, Transient
+from aurora.lake.store import Lake
+from aurora.settings import Settings
+from ingestion import bronze
+from ingestion.messages import Decoded, DeviceState, Reading, WeatherValue
+
+Told = Callable[[list[Any]], None]
+
+WAITING_FLUSHES = 4
+WAITING_PAYLOAD_BYTES = 64 * 1024**2
+FIRST_RETRY_SECONDS = 0.5
+LONGEST_RETRY_SECONDS = 30.0
+STOP_SECONDS = 4.0
+PASSING_ERRORS = (OSError, DeltaError, pa.ArrowException)
+
+log = logs.logger(__name__)
+
+
+@dataclass
+class Batch:
+    """What one commit will hold, and who is told after it.
+
+    Attributes:
+        waiting: Rows and refusals in it.
+        told: For each who is to be told, the tokens of the submissions that are now safe.
+    """
+
+    readings: list[Reading] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    refused: list[bronze.Refused] = field(default_factory=list)
+    weather: dict[str, list[WeatherValue]] = field(default_factory=dict)
+    states: list[DeviceState] = field(default_factory=list)
+    told: dict[Told, list[Any]] = field(default_factory=dict)
+    waiting: int = 0
+    payload_bytes: int = 0
+    since: float = 0.0
+
+    def add(self, decoded: Decoded, source: str, topic: str | None) -> None:
+        """Take in one submission."""
+        if decoded.readings:
+            self.readings += decoded.readings
+            self.sources += repeat(source, len(decoded.readings))
+        if decoded.rejections:
+            self.refused += [bronze.Refused(rejection, source, topic) for rejection in decoded.rejections]
+            self.payload_bytes += sum(len(rejection.payload) for rejection in decoded.rejections)
+        if decoded.weather:
+            self.weather.setdefault(source, []).extend(decoded.weather)
+        if decoded.states:
+            self.states += decoded.states
+        self.waiting += len(decoded.readings) + len(decoded.rejections) + len(decoded.weather) + len(decoded.states) or 1
+
+    def tables(self, received_at: datetime) -> list[tuple[str, pa.Table]]:
+        """The rows of each table to commit."""
+        found: list[tuple[str, pa.Table]] = []
+        if self.readings:
+            columns = bronze.reading_columns(self.readings)
+            found.append((bronze.READINGS, bronze.readings_table(columns, pa.array(self.sources, pa.string()), received_at)))
+        if self.refused:
+            found.append((bronze.REJECTED, bronze.rejected_table(self.refused, received_at)))
+        if self.weather:
+            parts = [bronze.weather_table(values, source, received_at) for source, values in self.weather.items()]
+            found.append((bronze.WEATHER, pa.concat_tables(parts)))
+        if self.states:
+            found.append((bronze.STATES, bronze.states_table(self.states, received_at)))
+        return found
+
+
+class Landing:
+    """The one writer of a process: many threads submit, one commits."""
+
+    def __init__(self, lake: Lake, settings: Settings) -> None:
+        self._lake = lake
+        self._flush_seconds = settings.flush_seconds
+        self._flush_readings = settings.flush_readings
+        self._stamps = bronze.stamps_above(lake)
+        self._batch = Batch()
+        self._committing = 0
+        self._changed = threading.Condition()
+        self._is_stopping = False
+        self._retry_now = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="landing", daemon=True)
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what waits, if that can be done within seconds; what cannot is never acknowledged and comes again."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify_all()
+        self._retry_now.set()
+        self._thread.join(timeout=STOP_SECONDS)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the writer; None while it works. Nothing more is committed after it."""
+        return self._failure
+
+    def submit(
+        self, decoded: Decoded, *, source: str, topic: str | None, told: Told, token: Any, may_wait: bool = True
+    ) -> None:
+        """Hand in what one message said; `told([token, ...])` follows the commit, from the writer's thread.
+
+        Args:
+            decoded: What it said.
+            source: Which entry point it came through.
+            topic: Where it came from there.
+            told: Called after the commit with the tokens of everything submitted with it.
+            token: Names this submission to `told`.
+            may_wait: Wait while too much is waiting, instead of being turned away.
+
+        Raises:
+            Busy: If too much is waiting and `may_wait` is false, or the writer has ended.
+        """
+        with self._changed:
+            while self._is_full() and self._failure is None and not self._is_stopping:
+                if not may_wait:
+                    raise Busy("Too much is waiting to be stored. Send it again in a few seconds.")
+                self._changed.wait(timeout=1.0)
+            if self._failure is not None or self._is_stopping:
+                raise Busy("Nothing is stored at the moment. Send it again in a few seconds.")
+            batch = self._batch
+            if not batch.waiting:
+                batch.since = time.monotonic()
+                self._changed.notify_all()
+            batch.add(decoded, source, topic)
+            tokens = batch.told.get(told)
+            if tokens is None:
+                batch.told[told] = [token]
+            else:
+                tokens.append(token)
+            if batch.waiting >= self._flush_readings:
+                self._changed.notify_all()
+
+    def _is_full(self) -> bool:
+        waiting = self._batch.waiting + self._committing
+        return waiting >= WAITING_FLUSHES * self._flush_readings or self._batch.payload_bytes >= WAITING_PAYLOAD_BYTES
+
+    def _run(self) -> None:
+        try:
+            while (batch := self._next_batch()) is not None:
+                self._commit(batch)
+        except Transient as error:
+            log.error("stopped with readings not stored; they were not acknowledged and will come again", error=str(error))
+        except BaseException as error:
+            log.exception("the writer ended; nothing more is stored until the process starts again")
+            self._failure = error
+            raise
+        finally:
+            with self._changed:
+                self._changed.notify_all()
+
+    def _next_batch(self) -> Batch | None:
+        """The next batch when it is due; None when stopping and nothing waits."""
+        with self._changed:
+            while True:
+                batch = self._batch
+                due_seconds = batch.since + self._flush_seconds - time.monotonic() if batch.waiting else None
+                is_due = due_seconds is not None and (due_seconds <= 0 or batch.waiting >= self._flush_readings)
+                if is_due or (self._is_stopping and batch.waiting):
+                    self._batch, self._committing = Batch(), batch.waiting
+                    return batch
+                if self._is_stopping:
+                    return None
+                self._changed.wait(timeout=due_seconds)
+
+    def _commit(self, batch: Batch) -> None:
+        metrics.QUEUE_DEPTH.set(batch.waiting)
+        for name, rows in batch.tables(self._stamps.next(datetime.now(UTC))):
+            self._land(name, rows)
+        _count(batch)
+        for told, tokens in batch.told.items():
+            told(tokens)
+        with self._changed:
+            self._committing = 0
+            self._changed.notify_all()
+            metrics.QUEUE_DEPTH.set(self._batch.waiting)
+
+    def _land(self, name: str, rows: pa.Table) -> None:
+        """Commit the rows, trying again for as long as it takes.
+
+        Raises:
+            Transient: If the process stops before it succeeded.
+        """
+        pause = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                with metrics.COMMIT_SECONDS.time():
+                    self._lake.land(name, rows)
+                return
+            except PASSING_ERRORS as error:
+                log.error("not stored, trying again; senders wait", table=name, rows=rows.num_rows, error=str(error), retry_seconds=pause)
+                if self._is_stopping:
+                    raise Transient(f"{name} could not be written ({error}).") from error
+                self._retry_now.wait(timeout=pause)
+                pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+
+
+class Receipt:
+    """Waits for the commit of one submission."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    @staticmethod
+    def told(receipts: list["Receipt"]) -> None:
+        """Mark receipts as committed; give it to `submit` as `told`, with the receipt as token."""
+        for receipt in receipts:
+            receipt._event.set()
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Whether the commit happened in time."""
+        return self._event.wait(timeout_seconds)
+
+
+def _count(batch: Batch) -> None:
+    counts: dict[str, int] = {}
+    for source in batch.sources:
+        counts[source] = counts.get(source, 0) + 1
+    for source, number in counts.items():
+        metrics.READINGS_COMMITTED.labels(source).inc(number)
+    _count_refused(batch.refused)
+
+
+def _count_refused(refused: Sequence[bronze.Refused]) -> None:
+    for one in refused:
+        metrics.READINGS_REJECTED.labels(one.rejection.reason).inc()

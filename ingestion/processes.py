@@ -1,0 +1,31 @@
+"""What the long-running processes of ingestion share: waiting for the signal to end, and saying that a port is taken."""
+
+import signal
+import socket
+import threading
+from types import FrameType
+
+from aurora.errors import Refused
+
+
+def stop_signal() -> threading.Event:
+    """An event that SIGTERM or SIGINT sets; call it in the main thread."""
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    return stop
+
+
+def refuse_taken_port(host: str, port: int, variable: str) -> None:
+    """Raise Refused where another program listens on the port already."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Refused(f"Port {port} is taken by another program ({error.strerror}). Set {variable} to a free one.") from None

@@ -1,0 +1,217 @@
+"""The ingestion process: the HTTP door, the MQTT listener and the one writer behind both."""
+
+import os
+import threading
+import zlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from aurora import logs, metrics
+from aurora.accounts.database import Accounts
+from aurora.errors import AuroraError, Busy
+from aurora.home import Home
+from aurora.lake.store import open_lake
+from aurora.settings import Settings
+from ingestion.decoders import aurora as decoder
+from ingestion.landing import Landing, Receipt
+from ingestion.listener import Listener, broker_address
+from ingestion.messages import Decoded, DeviceFacts, Fault, Limits, Message, live_limits
+from ingestion.processes import refuse_taken_port, stop_signal
+from ingestion.registry import DeviceRegistry, KeyRing
+
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI, Request
+
+COMMIT_WAIT_SECONDS = 30.0
+SOURCE = "http"
+
+log = logs.logger(__name__)
+
+
+class Turned(Exception):  # noqa: N818 - an answer, not an error of ours
+    """A request that is answered with something else than 202."""
+
+    def __init__(self, status: int, detail: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+class Door:
+    """What the HTTP endpoints do, apart from HTTP itself."""
+
+    def __init__(self, landing: Landing, keys: KeyRing, registry: DeviceRegistry, settings: Settings) -> None:
+        self._landing = landing
+        self._keys = keys
+        self._registry = registry
+        self._settings = settings
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the writer works."""
+        return self._landing.failure is None
+
+    def sender(self, key: str | None) -> DeviceFacts:
+        """The device a key belongs to. Raises Turned (401)."""
+        device = self._keys.device_of(key) if key else None
+        if device is None:
+            raise Turned(401, "Send a valid device key in the header X-API-Key.")
+        return device
+
+    def land(self, sender: DeviceFacts, kind: str, body: bytes) -> int:
+        """Land a body and wait for its commit; returns how many objects it held.
+
+        Raises:
+            Turned: 400 with every bad field, nothing stored; 503 where the commit did not come in time.
+        """
+        content, fault = decoder.parse_json(body)
+        if fault is not None:
+            raise Turned(400, [_shown(fault)])
+        elements = content if isinstance(content, list) else [content]
+        decoded = self._decode(sender, kind, content)
+        faults = [fault for rejection in decoded.rejections for fault in rejection.faults]
+        if faults:
+            metrics.READINGS_REJECTED.labels(faults[0].reason).inc(len(decoded.rejections))
+            raise Turned(400, [_shown(fault) for fault in faults])
+        receipt = Receipt()
+        try:
+            self._landing.submit(decoded, source=SOURCE, topic=None, told=Receipt.told, token=receipt, may_wait=False)
+        except Busy as busy:
+            raise Turned(503, str(busy)) from None
+        if not receipt.wait(COMMIT_WAIT_SECONDS):
+            raise Turned(503, "It could not be stored in time. Send it again; what was stored twice counts once.")
+        return len(elements)
+
+    def _decode(self, sender: DeviceFacts, kind: str, content: Any) -> Decoded:
+        limits = live_limits(self._settings, datetime.now(UTC))
+        is_array = isinstance(content, list)
+        parts = [
+            self._decode_element(sender, kind, element, limits, f"[{index}]" if is_array else "")
+            for index, element in enumerate(content if is_array else [content])
+        ]
+        return Decoded(
+            [reading for part in parts for reading in part.readings],
+            [value for part in parts for value in part.weather],
+            (),
+            [rejection for part in parts for rejection in part.rejections],
+        )
+
+    def _decode_element(self, sender: DeviceFacts, kind: str, element: Any, limits: Limits, place: str) -> Decoded:
+        named = element.get("station_id" if kind == "weather" else "device_id") if isinstance(element, dict) else None
+        device = sender
+        if sender.kind == "gateway" and isinstance(named, str):
+            found = self._registry.find(named)
+            device = found if found is not None and found.site_id == sender.site_id else sender
+        return decoder.decode_element(Message(device, kind, "", b""), limits, element, place)
+
+
+def _shown(fault: Fault) -> dict[str, str]:
+    return {"field": fault.field, "reason": fault.reason, "message": fault.sentence}
+
+
+def make_app(door: Door, settings: Settings) -> "FastAPI":
+    """The HTTP application over a door."""
+    from fastapi import FastAPI, Request
+    from fastapi.responses import JSONResponse
+    from starlette.concurrency import run_in_threadpool
+
+    app = FastAPI(title="Aurora ingestion", docs_url=None, redoc_url=None, openapi_url="/v1/ingest/openapi.json")
+
+    async def take(request: Request, kind: str) -> JSONResponse:
+        try:
+            sender = await run_in_threadpool(door.sender, request.headers.get("x-api-key"))
+            body = await read_body(request, settings.max_body_bytes)
+            accepted = await run_in_threadpool(door.land, sender, kind, body)
+        except Turned as turned:
+            return JSONResponse({"detail": turned.detail}, turned.status)
+        return JSONResponse({"accepted": accepted}, 202)
+
+    @app.post("/v1/ingest/energy_data", status_code=202)
+    async def energy_data(request: Request) -> JSONResponse:
+        """Land one reading, or an array of them; 202 after the commit."""
+        return await take(request, "readings")
+
+    @app.post("/v1/ingest/weather_data", status_code=202)
+    async def weather_data(request: Request) -> JSONResponse:
+        """Land the weather of one time, or of several; 202 after the commit."""
+        return await take(request, "weather")
+
+    @app.get("/healthz")
+    @app.get("/v1/healthz")
+    async def healthz() -> dict[str, str]:
+        """Whether the process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    @app.get("/v1/readyz")
+    async def readyz() -> JSONResponse:
+        """Whether what is sent can be stored."""
+        return JSONResponse({"ready": door.is_ready}, 200 if door.is_ready else 503)
+
+    return app
+
+
+async def read_body(request: "Request", most_bytes: int) -> bytes:
+    """The body, unpacked where it is gzip. Raises Turned: 413 above `most_bytes`, 400 where it cannot be unpacked."""
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding not in {"identity", "gzip"}:
+        raise Turned(400, [{"field": "", "reason": "unknown_encoding", "message": "Send the body plain or as gzip."}])
+    parts = request.stream() if encoding == "identity" else _unpacked(request.stream(), most_bytes)
+    body = bytearray()
+    async for part in parts:
+        body += part
+        if len(body) > most_bytes:
+            raise Turned(413, f"The body is larger than {most_bytes} bytes. Send it in smaller parts.")
+    return bytes(body)
+
+
+async def _unpacked(parts: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[bytes]:
+    unpack = zlib.decompressobj(wbits=31)
+    try:
+        async for part in parts:
+            yield unpack.decompress(part, most_bytes + 1)
+            if unpack.unconsumed_tail:
+                yield unpack.decompress(unpack.unconsumed_tail, most_bytes + 1)
+        yield unpack.flush()
+    except zlib.error:
+        raise Turned(400, [{"field": "", "reason": "bad_gzip", "message": "The body is not gzip."}]) from None
+
+
+def run(settings: Settings, home: Home) -> None:
+    """The ingestion process: HTTP on `ingest_port` and the MQTT listener, until SIGTERM. Raises Refused where the port is taken."""
+    refuse_taken_port(settings.host, settings.ingest_port, "AURORA_INGEST_PORT")
+    stop = stop_signal()
+    lake = open_lake(settings.resolved_lake_uri, sync=settings.sync_commits)
+    accounts = Accounts(settings.resolved_database_url)
+    registry, landing = DeviceRegistry(accounts), Landing(lake, settings)
+    listener = Listener(broker_address(settings, home), landing, registry, settings)
+    metrics.serve("ingestion", settings, home)
+    landing.start()
+    server, thread = _serve(make_app(Door(landing, KeyRing(accounts), registry, settings), settings), settings)
+    listener.start()
+    home.note("ingestion", {"url": f"http://{settings.host}:{settings.ingest_port}", "pid": os.getpid()})
+    log.info("ingestion ready", port=settings.ingest_port)
+    while not stop.wait(1.0) and landing.failure is None and thread.is_alive():
+        pass
+    server.should_exit = True
+    landing.stop()
+    listener.stop()
+    thread.join(timeout=1.0)
+    if landing.failure is not None:
+        raise AuroraError(f"The writer ended ({landing.failure}). Nothing unstored was acknowledged; start the process again.")
+
+
+def _serve(app: "FastAPI", settings: Settings) -> "tuple[uvicorn.Server, threading.Thread]":
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, settings.host, settings.ingest_port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="http", daemon=True)
+    thread.start()
+    while thread.is_alive() and not server.started:
+        thread.join(timeout=0.05)
+    return server, thread
