@@ -1,0 +1,107 @@
+"""Lets nobody in without a login: every HTTP request and every websocket of the pages passes here first."""
+
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from http.cookies import CookieError, SimpleCookie
+
+from anyio import to_thread
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aurora.accounts.models import User
+from aurora.domain.texts import text
+from app.sessions import Sessions
+
+OPEN_PATHS = frozenset({"/login", "/login.css", "/healthz", "/readyz", "/v1/healthz", "/v1/readyz"})
+PAGE_METHODS = frozenset({"GET", "HEAD"})
+# What the pages are made of; a browser never navigates there, so a refusal is a status and no way to the form.
+ASSET_FOLDERS = frozenset({"_stcore", "static", "media", "component", "app", "v1"})
+
+# The only script of our own that a page ever inserts; the policy admits it by its hash.
+TO_LOGIN_SCRIPT = 'window.location.replace("/login");'
+_SCRIPT_HASH = base64.b64encode(hashlib.sha256(TO_LOGIN_SCRIPT.encode()).digest()).decode()
+
+SECURITY_HEADERS = {
+    "content-security-policy": "; ".join(
+        (
+            "default-src 'self'",
+            f"script-src 'self' 'sha256-{_SCRIPT_HASH}'",
+            # Streamlit's frontend writes its styles into the page as it runs.
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self'",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    ),
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+class Gate:
+    """ASGI middleware: refuses what comes without a valid login, and sets the security headers on every answer."""
+
+    def __init__(self, app: ASGIApp, sessions: Sessions) -> None:
+        self._app = app
+        self._sessions = sessions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        guarded = _with_headers(scope, send) if scope["type"] == "http" else send
+        is_open = scope["type"] == "http" and scope["path"] in OPEN_PATHS
+        if is_open or await self.user_of(scope) is not None:
+            await self._app(scope, receive, guarded)
+        elif scope["type"] == "websocket":
+            await receive()
+            await guarded({"type": "websocket.close", "code": 1008})
+        else:
+            await _refusal(scope)(scope, receive, guarded)
+
+    async def user_of(self, scope: Scope) -> User | None:
+        """Whose login a request carries."""
+        return await to_thread.run_sync(self._sessions.user, cookies_of(Headers(scope=scope)), datetime.now(UTC))
+
+
+def cookies_of(headers: Headers) -> dict[str, str]:
+    """The cookies of a request; none where the header cannot be read."""
+    jar: SimpleCookie = SimpleCookie()
+    try:
+        jar.load("; ".join(headers.getlist("cookie")))
+    except CookieError:
+        return {}
+    return {name: morsel.value for name, morsel in jar.items()}
+
+
+def _refusal(scope: Scope) -> Response:
+    if scope["method"] in PAGE_METHODS and scope["path"].split("/")[1] not in ASSET_FOLDERS:
+        return RedirectResponse("/login", status_code=303)
+    return JSONResponse({"detail": text("login.refused")}, status_code=401)
+
+
+def _with_headers(scope: Scope, send: Send) -> Callable[[Message], Awaitable[None]]:
+    is_cacheable = scope["path"].startswith("/static/")
+
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers[name] = value
+            if not is_cacheable:
+                headers["cache-control"] = "no-store"
+        await send(message)
+
+    return guarded

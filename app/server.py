@@ -1,0 +1,69 @@
+"""The process of the pages: Streamlit behind the login gate, as one ASGI app."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp
+
+from aurora import metrics
+from aurora.home import Home
+from aurora.settings import Settings
+from app import health, serving
+from app.gate import Gate
+from app.login import Login
+from app.requests import RequestLog
+from app.services import Services, install, open_services
+from app.throttle import Throttle
+
+SCRIPT = Path(__file__).parent / "pages" / "start.py"
+
+STREAMLIT_OPTIONS: dict[str, Any] = {
+    "browser.gatherUsageStats": False,
+    "client.showErrorDetails": "none",
+    "client.showErrorLinks": False,
+    "client.toolbarMode": "minimal",
+    "client.showSidebarNavigation": False,
+    "global.developmentMode": False,
+    "logger.hideWelcomeMessage": True,
+    "runner.magicEnabled": False,
+    "server.enableAgentApi": False,
+    "server.enableStaticServing": False,
+    "server.fileWatcherType": "none",
+    "server.headless": True,
+    "server.runOnSave": False,
+    "server.showEmailPrompt": False,
+    "server.websocketPingInterval": 20,
+    "theme.base": "light",
+    "theme.primaryColor": "#17608f",
+    "theme.backgroundColor": "#f5f8fb",
+    "theme.secondaryBackgroundColor": "#ffffff",
+    "theme.textColor": "#16233a",
+    "theme.borderColor": "#d9e1ea",
+    "theme.baseRadius": "12px",
+    "theme.showWidgetBorder": True,
+}
+
+
+def run(settings: Settings, home: Home) -> None:
+    """Serve the pages until SIGTERM or SIGINT. Raises Refused where the port is taken, NotReady where the home is incomplete."""
+    listener = serving.bind(settings.host, settings.app_port, "AURORA_APP_PORT")
+    services = open_services(settings, home)
+    metrics.serve("app", settings, home)
+    url = f"http://{settings.host}:{settings.app_port}"
+    serving.serve(pages(services), listener, lambda: home.note("app", {"url": url, "pid": os.getpid()}))
+
+
+def pages(services: Services, throttle: Throttle | None = None) -> ASGIApp:
+    """The ASGI app of the pages; one a process, as Streamlit keeps its settings in globals."""
+    from streamlit import App
+    from streamlit.web.bootstrap import load_config_options
+
+    load_config_options(STREAMLIT_OPTIONS)
+    install(services)
+    return App(
+        SCRIPT,
+        routes=[*health.routes(services), *Login(services, throttle or Throttle()).routes()],
+        middleware=[Middleware(RequestLog, service="app"), Middleware(Gate, sessions=services.sessions)],
+    )
