@@ -9,7 +9,7 @@ import polars as pl
 # Beside so many robust deviations a spike is well above nearly all hours of the last weeks, and above them by a kettle at least:
 # tried on real homes, steelworks and inverters, see tests/transform/test_judge_real.py.
 SPIKE_DEVIATIONS = 8.0
-SPIKE_HIGH_RATIO = 1.6
+SPIKE_HIGH_RATIO = 1.8
 SPIKE_LEAST_EXCESS_KWH = 0.5
 SPIKE_EXCESS_MEAN_RATIO = 2.0
 ZERO_KWH = 1e-9

@@ -1,0 +1,142 @@
+"""Trains a curve for every site's channel with enough history, scores it on its own past and makes it the champion."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from aurora import logs
+from aurora.accounts import sites as accounts_sites
+from aurora.accounts.database import Accounts
+from aurora.home import Home
+from aurora.lake import manifest
+from aurora.lake.store import Lake
+from aurora.settings import Settings
+from ml.forecast import prophet_model, registry, same_hour
+from ml.forecast.backtest import BACK_DAYS, WEEK_DAYS, Predictor, backtest, score
+from ml.forecast.bands import fit_bands
+from ml.forecast.clear_sky import clear_sky_kw_per_m2, follows_sun
+from ml.forecast.history import Place, load_history, measured_days
+
+LEAST_DAYS = 14
+# The earliest week of the backtest is predicted from as many days as the final model, and MASE's scale looks a week further back.
+HISTORY_DAYS = prophet_model.TRAIN_DAYS + BACK_DAYS + WEEK_DAYS
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A champion and how it did in its backtest. `reference_mase` is the same-hour median's, on the same hours."""
+
+    site_id: str
+    channel: str
+    model_name: str
+    model_version: str
+    run_id: str
+    days: int
+    mae_kwh: float
+    mase: float | None
+    reference_mase: float | None
+    coverage_80_ratio: float | None
+    coverage_95_ratio: float | None
+
+
+def train(
+    lake: Lake,
+    accounts: Accounts,
+    home: Home,
+    settings: Settings,  # noqa: ARG001
+    now: datetime,
+    progress: Callable[[int, int], None] | None = None,
+    sites: Sequence[str] | None = None,
+) -> list[TrainedModel]:
+    """Train every site (or the given ones) and log it as one MLflow run; returns the new champions.
+
+    A series with less than 14 measured days is left out and forecast by `same_hour` until it has them; without any series nothing is
+    logged and the list is empty.
+
+    Args:
+        lake: Where the history is.
+        accounts: Which sites there are.
+        home: Where MLflow's store and the champions are kept.
+        settings: Of this installation.
+        now: What is known ends here.
+        progress: Told (series done, series in all).
+        sites: Ids of the sites to train; None for all.
+    """
+    began = time.monotonic()
+    places = {site.site_id: Place.of(site) for site in accounts_sites.all_sites(accounts) if sites is None or site.site_id in sites}
+    histories = load_history(manifest.newest(lake), list(places.values()), now, HISTORY_DAYS)
+    enough = {key: history for key, history in histories.items() if measured_days(history) >= LEAST_DAYS}
+    trained: list[registry.Trained] = []
+    for done, ((site_id, channel), history) in enumerate(enough.items(), 1):
+        trained.append(train_series(places[site_id], channel, history))
+        if progress is not None:
+            progress(done, len(enough))
+    log = logs.logger(__name__)
+    if not trained:
+        log.warning("nothing to train", sites=len(places), least_days=LEAST_DAYS)
+        return []
+    run = registry.log_run(home, prophet_model.PARAMETERS | {"now": now.isoformat()}, trained, now)
+    champions = [_champion(one, run, now) for one in trained]
+    registry.keep_champions(home, champions)
+    log.info("trained", series=len(trained), run_id=run.run_id, seconds=round(time.monotonic() - began, 1))
+    days = {key: round(measured_days(history)) for key, history in enough.items()}
+    return [_summary(one, champion, days[one.site_id, one.channel]) for one, champion in zip(trained, champions, strict=True)]
+
+
+def train_series(place: Place, channel: str, history: pl.DataFrame) -> registry.Trained:
+    """Fit one series, and the bands and scores of its backtest."""
+    sky = clear_sky_kw_per_m2(place, history.get_column("interval_start_at")) if channel == "production" else None
+    if sky is not None and not follows_sun(history.get_column("energy_kwh").to_numpy(), sky):
+        sky = None
+    history = history.with_columns(pl.Series("sky", np.zeros(history.height) if sky is None else sky))
+    is_solar = sky is not None
+    tried = backtest(history, _prophet(is_solar))
+    reference = backtest(history, same_hour.predict, fold_days=1)
+    newest = _newest_days(history)
+    fitted = prophet_model.fit(newest, newest.get_column("sky").to_numpy() if is_solar else None, with_document=True)
+    bands = fit_bands(*[tried.get_column(name).to_numpy() for name in ("energy_kwh", "predicted_kwh", "local_hour")])
+    return registry.Trained(
+        place.site_id, channel, fitted.curve, bands, score(history, tried), score(history, reference), fitted.document
+    )
+
+
+def _prophet(is_solar: bool) -> Predictor:  # noqa: FBT001
+    def predict(known: pl.DataFrame, asked: pl.DataFrame) -> np.ndarray:
+        newest = _newest_days(known)
+        curve = prophet_model.fit(newest, newest.get_column("sky").to_numpy() if is_solar else None).curve
+        seconds = prophet_model.clock_seconds(asked, curve.clock)
+        return curve.energy_kwh(seconds, asked.get_column("is_off_day").to_numpy(), asked.get_column("sky").to_numpy())
+
+    return predict
+
+
+def _newest_days(history: pl.DataFrame) -> pl.DataFrame:
+    start = pl.col("interval_start_at")
+    return history.filter(start > start.max() - pl.duration(days=prophet_model.TRAIN_DAYS))
+
+
+def _champion(one: registry.Trained, run: registry.Run, now: datetime) -> registry.Champion:
+    version = run.versions[one.channel]
+    return registry.Champion(
+        one.site_id, one.channel, prophet_model.NAME, version, run.run_id, now.isoformat(), one.curve, one.bands
+    )
+
+
+def _summary(one: registry.Trained, champion: registry.Champion, days: int) -> TrainedModel:
+    return TrainedModel(
+        site_id=one.site_id,
+        channel=one.channel,
+        model_name=champion.model_name,
+        model_version=champion.model_version,
+        run_id=champion.run_id,
+        days=days,
+        mae_kwh=one.score.mae_kwh,
+        mase=one.score.mase,
+        reference_mase=one.reference.mase,
+        coverage_80_ratio=one.score.coverage_80_ratio,
+        coverage_95_ratio=one.score.coverage_95_ratio,
+    )
