@@ -3,10 +3,11 @@
 `docs/settings.md` lists them; a test fails when one is missing there.
 """
 
+import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -67,22 +68,40 @@ class Settings(BaseSettings):
         demo = home / "demo"
         return demo if is_initialised(demo) and not is_initialised(home) else home
 
+    @cached_property
+    def is_demo(self) -> bool:
+        """Whether the home holds the demo, which never touches a lake, database or broker that is configured for real use."""
+        return _marker(self.resolved_home).get("is_demo", False)
+
     @property
     def resolved_lake_uri(self) -> str:
         """Where the Delta tables are: an absolute folder or an `s3://` address."""
-        if not self.lake_uri:
+        if not self.lake_uri or self.is_demo:
             return str(self.resolved_home / "lake")
         return self.lake_uri if "://" in self.lake_uri else str(Path(self.lake_uri).expanduser().absolute())
 
     @property
     def resolved_database_url(self) -> str:
         """SQLAlchemy URL of the accounts database."""
-        return self.database_url.get_secret_value() or f"sqlite:///{self.resolved_home / 'accounts.sqlite'}"
+        given = "" if self.is_demo else self.database_url.get_secret_value()
+        return given or f"sqlite:///{self.resolved_home / 'accounts.sqlite'}"
+
+    @property
+    def resolved_mqtt_url(self) -> str:
+        """Address of the broker that is configured; empty where the embedded one serves."""
+        return "" if self.is_demo else self.mqtt_url.get_secret_value()
 
 
 def is_initialised(home: Path) -> bool:
     """Whether `aurora init` has run in this folder."""
     return (home / "aurora.json").is_file()
+
+
+def _marker(home: Path) -> dict[str, Any]:
+    try:
+        return json.loads((home / "aurora.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def load() -> Settings:

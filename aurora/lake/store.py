@@ -216,6 +216,24 @@ class Lake:
             self._commit(table, opened, [*adds, *removes], CommitProperties(custom_metadata={"refresh_id": refresh_id}))
         return opened.version()
 
+    def rewrite(self, name: str, files: pl.DataFrame) -> int:
+        """Put the rows of some files of one partition, sorted, into one file; no row is added, changed or removed.
+
+        Args:
+            name: Table name.
+            files: Rows of `files(name)` that share their partition.
+        """
+        table = TABLES[name]
+        opened = self.delta(name)
+        rows = self._scan_files(table, files["path"].to_list()).sort(table.sort).collect()
+        arrow = _conform(rows, table)
+        add = self._write_file(table, arrow, _partition(files.row(0, named=True)), BRONZE_ROW_GROUP)
+        add.data_change = False
+        now = int(time.time() * 1000)
+        removes = [RemoveAction(row["path"], False, now, row["size_bytes"], _partition(row)) for row in files.to_dicts()]  # noqa: FBT003
+        self._commit(table, opened, [add, *removes], CommitProperties(custom_metadata={"aurora": "compaction"}))
+        return opened.version()
+
     def _untouched(self, table: LakeTable, paths: list[str], scope: pl.DataFrame | None) -> pl.DataFrame:
         frame = self._scan_files(table, paths)
         return frame.collect() if scope is None else frame.join(scope.lazy(), on=list(table.scope), how="anti").collect()

@@ -234,21 +234,23 @@ TABLES: dict[str, LakeTable] = {
             scope=("site_id", "local_month"),
         ),
         LakeTable(
-            "dims/sites", _schema(f"site_id {_SITE_FACTS} valid_from:at valid_until:at refresh_id"), key=("site_id", "valid_from")
+            "dims/sites", _schema(f"site_id {_SITE_FACTS} valid_from:at valid_until:at refresh_id"), key=("site_id", "valid_from"), scope=("site_id", "valid_from")
         ),
         LakeTable(
             "dims/devices",
             _schema(f"device_id {_DEVICE_FACTS} valid_from:at valid_until:at refresh_id"),
             key=("device_id", "valid_from"),
+            scope=("device_id", "valid_from"),
         ),
         LakeTable(
             "dims/tariff_prices",
             _schema("tariff_id part direction quantity_unit unit_price:f currency valid_from:at valid_until:at refresh_id"),
             key=("tariff_id", "part", "valid_from"),
+            scope=("tariff_id", "part", "valid_from"),
         ),
         LakeTable(
             "dims/measured_channels",
-            _schema("site_id device_id channel first_local_date:date last_local_date:date refresh_id"),
+            _schema("site_id device_id channel first_at:at last_at:at first_local_date:date last_local_date:date refresh_id"),
             key=("device_id", "channel"),
             scope=("site_id",),
             sort=("site_id", "device_id", "channel"),

@@ -1,0 +1,47 @@
+"""Readings to energy: what a meter's readings say about every quarter hour.
+
+One pure module a kind of measure (`intervals`, `registers`, `power`), which turn readings into *segments*: spans of time with the energy
+that passed in them. `quarters` lays segments over the quarter hours. `energy` is the whole way.
+
+A segments frame has: device_id, channel, measure, start_us, end_us (UTC microseconds since 1970), energy_kwh, is_spread (whether its
+energy was measured over a span that crosses a quarter hour, so that its place inside is an estimate).
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from aurora.domain.meters import intervals, power, quarters, registers
+from aurora.domain.meters.readings import current
+
+__all__ = ["MeterEnergy", "current", "energy"]
+
+
+@dataclass(frozen=True)
+class MeterEnergy:
+    """What the readings of some devices say.
+
+    Attributes:
+        quarters: One row per device, channel and quarter hour with readings: device_id, channel, interval_start_at, energy_kwh,
+            covered_seconds (0-900), quality (`measured` or `estimated`).
+        events: One row per decision how a meter was read: event_id, device_id, channel, kind, at, evidence, energy_kwh_affected.
+    """
+
+    quarters: pl.DataFrame
+    events: pl.DataFrame
+
+
+def energy(readings: pl.DataFrame, max_gap_seconds: dict[str, int] | None = None) -> MeterEnergy:
+    """Energy of every quarter hour that the readings cover.
+
+    Args:
+        readings: Rows of `bronze/readings` in any order, with duplicates, corrections and withdrawals.
+        max_gap_seconds: How long a power sample holds, of devices that say so. [s]
+    """
+    winning = current(readings)
+    of = {measure: winning.filter(pl.col("measure") == measure) for measure in ("interval_kwh", "register_kwh", "power_kw")}
+    from_registers, events = registers.segments(of["register_kwh"])
+    found = pl.concat(
+        [intervals.segments(of["interval_kwh"]), from_registers, power.segments(of["power_kw"], max_gap_seconds or {})], how="vertical"
+    )
+    return MeterEnergy(quarters.lay_out(found), events)

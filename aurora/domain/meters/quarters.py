@@ -1,0 +1,48 @@
+"""Segments laid over the quarter hours."""
+
+import polars as pl
+
+from aurora.domain.meters.readings import QUARTER_US, SERIES
+
+# Of two measures that cover a quarter equally well, the one that was metered for longest counts.
+PRECEDENCE = {"interval_kwh": 0, "register_kwh": 1, "power_kw": 2}
+
+
+def lay_out(segments: pl.DataFrame) -> pl.DataFrame:
+    """Energy of each quarter hour; a span over several shares its energy by time, so that its own sum stays exact.
+
+    Where a channel of a device is measured in two ways, each quarter takes the one that covers more of it.
+
+    Returns:
+        One row per device, channel and quarter, sorted: device_id, channel, interval_start_at, energy_kwh, covered_seconds, quality.
+    """
+    first, last = pl.col("start_us") // QUARTER_US, (pl.col("end_us") - 1) // QUARTER_US
+    inside = segments.filter(first == last).with_columns(first.alias("quarter"), (pl.col("end_us") - pl.col("start_us")).alias("covered_us"))
+    across = _cut_at_quarters(segments.filter(first != last))
+    columns = [*SERIES, "measure", "quarter", "energy_kwh", "covered_us", "is_spread"]
+    by_measure = (
+        pl.concat([inside.select(columns), across.select(columns)])
+        .group_by([*SERIES, "measure", "quarter"])
+        .agg(pl.col("energy_kwh").sum(), pl.col("covered_us").sum(), pl.col("is_spread").any())
+    )
+    return (
+        by_measure.with_columns(pl.col("measure").replace_strict(PRECEDENCE, return_dtype=pl.Int8).alias("precedence"))
+        .sort([*SERIES, "quarter", "covered_us", "precedence"], descending=[False, False, False, True, False])
+        .unique([*SERIES, "quarter"], keep="first", maintain_order=True)
+        .select(
+            *SERIES,
+            (pl.col("quarter") * QUARTER_US).cast(pl.Datetime("us", "UTC")).alias("interval_start_at"),
+            "energy_kwh",
+            (pl.col("covered_us") / 1e6).alias("covered_seconds"),
+            pl.when("is_spread").then(pl.lit("estimated")).otherwise(pl.lit("measured")).alias("quality"),
+        )
+    )
+
+
+def _cut_at_quarters(segments: pl.DataFrame) -> pl.DataFrame:
+    first, last = pl.col("start_us") // QUARTER_US, (pl.col("end_us") - 1) // QUARTER_US
+    pieces = segments.with_columns(pl.int_ranges(first, last + 1).alias("quarter")).explode("quarter")
+    begin = pl.max_horizontal("start_us", pl.col("quarter") * QUARTER_US)
+    end = pl.min_horizontal("end_us", (pl.col("quarter") + 1) * QUARTER_US)
+    share = (end - begin) / (pl.col("end_us") - pl.col("start_us"))
+    return pieces.with_columns((pl.col("energy_kwh") * share).alias("energy_kwh"), (end - begin).alias("covered_us"))

@@ -1,0 +1,160 @@
+{# The six channels of a site, quarter by quarter: measured, ruled out by the facts (0), derived from the balance, or unknown (null). #}
+with
+
+channels as (
+
+    select * from {{ ref('int_channels_expected') }}
+
+),
+
+quarters as (
+
+    select * from {{ ref('stg_calendar__quarters') }}
+
+),
+
+sites as (
+
+    select
+        sites.site_id,
+        sites.has_pv or coalesce(bool_or(devices.generates), false) as has_generation,
+        sites.has_battery or coalesce(bool_or(devices.stores), false) as has_storage
+    from {{ ref('stg_facts__sites') }} as sites
+    left join {{ ref('stg_facts__devices') }} as devices on sites.site_id = devices.site_id
+    group by sites.site_id, sites.has_pv, sites.has_battery
+
+),
+
+pivoted as (
+
+    select
+        site_id,
+        quarter_start_at,
+        {% for channel in channels() %}
+        max(case when channel = '{{ channel }}' then energy_kwh end) as {{ channel }},
+        max(case when channel = '{{ channel }}' then covered_seconds end) as {{ channel }}_covered_seconds,
+        {% endfor %}
+        max(case when channel = 'production' then 1 else 0 end) = 1 as measures_production,
+        max(case when channel in ('battery_charge', 'battery_discharge') then 1 else 0 end) = 1 as measures_storage,
+        max(case when channel = 'grid_export' then 1 else 0 end) = 1 as measures_export
+    from channels
+    group by site_id, quarter_start_at
+
+),
+
+known as (
+
+    select
+        pivoted.site_id,
+        pivoted.quarter_start_at,
+        pivoted.consumption as consumption_measured,
+        coalesce(pivoted.production, if(sites.has_generation or pivoted.measures_production, null, 0)) as production_known,
+        pivoted.grid_import as grid_import_measured,
+        coalesce(
+            pivoted.grid_export,
+            if(
+                sites.has_generation or pivoted.measures_production
+                or sites.has_storage or pivoted.measures_storage
+                or pivoted.measures_export,
+                null, 0
+            )
+        ) as grid_export_known,
+        coalesce(pivoted.battery_charge, if(sites.has_storage or pivoted.measures_storage, null, 0)) as battery_charge_known,
+        coalesce(pivoted.battery_discharge, if(sites.has_storage or pivoted.measures_storage, null, 0)) as battery_discharge_known,
+        {% for channel in channels() %}
+        pivoted.{{ channel }}_covered_seconds{{ "," if not loop.last }}
+        {% endfor %}
+    from pivoted
+    inner join sites on pivoted.site_id = sites.site_id
+    where coalesce({% for channel in channels() %}pivoted.{{ channel }}{{ ", " if not loop.last }}{% endfor %}) is not null
+
+),
+
+counted as (
+
+    select
+        *,
+        (consumption_measured is null)::int + (production_known is null)::int + (grid_import_measured is null)::int
+        + (grid_export_known is null)::int + (battery_charge_known is null)::int
+        + (battery_discharge_known is null)::int as unknowns,
+        coalesce(production_known, 0) + coalesce(grid_import_measured, 0) + coalesce(battery_discharge_known, 0) as supplied,
+        coalesce(consumption_measured, 0) + coalesce(grid_export_known, 0) + coalesce(battery_charge_known, 0) as used
+    from known
+
+),
+
+solved as (
+
+    select
+        *,
+        unknowns = 1 as is_solvable,
+        unknowns = 2 and grid_import_measured is null and grid_export_known is null as is_split
+    from counted
+
+),
+
+balanced as (
+
+    select
+        *,
+        case
+            when consumption_measured is not null then consumption_measured
+            when is_solvable then greatest(supplied - used, 0)
+        end as consumption_kwh,
+        case
+            when production_known is not null then production_known
+            when is_solvable then greatest(used - supplied, 0)
+        end as production_kwh,
+        case
+            when grid_import_measured is not null then grid_import_measured
+            when is_solvable or is_split then greatest(used - supplied, 0)
+        end as grid_import_kwh,
+        case
+            when grid_export_known is not null then grid_export_known
+            when is_solvable or is_split then greatest(supplied - used, 0)
+        end as grid_export_kwh,
+        case
+            when battery_charge_known is not null then battery_charge_known
+            when is_solvable then greatest(supplied - used, 0)
+        end as battery_charge_kwh,
+        case
+            when battery_discharge_known is not null then battery_discharge_known
+            when is_solvable then greatest(used - supplied, 0)
+        end as battery_discharge_kwh,
+        list_filter(
+            [
+                if(consumption_measured is null and is_solvable, 'consumption', null),
+                if(production_known is null and is_solvable, 'production', null),
+                if(grid_import_measured is null and (is_solvable or is_split), 'grid_import', null),
+                if(grid_export_known is null and (is_solvable or is_split), 'grid_export', null),
+                if(battery_charge_known is null and is_solvable, 'battery_charge', null),
+                if(battery_discharge_known is null and is_solvable, 'battery_discharge', null)
+            ],
+            lambda name: name is not null
+        ) as derived_channels
+    from solved
+
+),
+
+final as (
+
+    select
+        balanced.site_id,
+        balanced.quarter_start_at,
+        quarters.hour_start_at,
+        quarters.hour_seconds,
+        quarters.local_date,
+        {% for channel in channels() %}
+        balanced.{{ channel }}_kwh,
+        balanced.{{ channel }}_covered_seconds,
+        {% endfor %}
+        balanced.derived_channels
+    from balanced
+    inner join quarters
+        on
+            balanced.site_id = quarters.site_id
+            and balanced.quarter_start_at = quarters.quarter_start_at
+
+)
+
+select * from final

@@ -1,0 +1,130 @@
+"""Reads the bronze readings that a rebuild needs, leaving out files by the log's statistics alone."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+
+import polars as pl
+
+from aurora.domain.meters.power import LONGEST_HOLD_SECONDS
+from aurora.domain.meters.registers import REACH
+from aurora.lake.store import Lake
+
+READINGS = "bronze/readings"
+DAY = timedelta(days=1)
+FIRST_WINDOW_DAYS = 2
+WINDOW_GROWTH = 4
+
+
+@dataclass(frozen=True)
+class Range:
+    """A half-open span of time, UTC."""
+
+    start_at: datetime
+    end_at: datetime
+
+
+@dataclass(frozen=True)
+class Bronze:
+    """`bronze/readings` at one version."""
+
+    lake: Lake
+    version: int
+
+    @cached_property
+    def files(self) -> pl.DataFrame:
+        """One row per file: path, measured_date, longest_seconds (of its intervals), min.measure, max.measure."""
+        listed = self.lake.files(READINGS, self.version)
+        if "min.measure" not in listed.columns:
+            listed = listed.with_columns(pl.lit(None, dtype=pl.String).alias("min.measure"), pl.lit(None, dtype=pl.String).alias("max.measure"))
+        longest = pl.col("max.interval_seconds") if "max.interval_seconds" in listed.columns else pl.lit(None, dtype=pl.Int64)
+        return listed.select(
+            "path",
+            pl.col("partition.measured_date").cast(pl.Date).alias("measured_date"),
+            longest.fill_null(0).cast(pl.Int64).alias("longest_seconds"),
+            "min.measure",
+            "max.measure",
+        )
+
+    def intervals(self, ranges: Sequence[Range], device_ids: Iterable[str]) -> pl.DataFrame:
+        """Every interval reading that covers a moment of the ranges, and more."""
+        ends = pl.col("measured_date").cast(pl.Datetime("us", "UTC")) + DAY + pl.duration(seconds=pl.col("longest_seconds"))
+        return self._rows("interval_kwh", self._overlapping(ranges, ends), device_ids)
+
+    def power(self, ranges: Sequence[Range], device_ids: Iterable[str]) -> pl.DataFrame:
+        """Every power sample that can hold into the ranges, by whole UTC days."""
+        ends = pl.col("measured_date").cast(pl.Datetime("us", "UTC")) + DAY + timedelta(seconds=LONGEST_HOLD_SECONDS)
+        whole = [Range(span.start_at, _ceil_day(span.end_at)) for span in ranges]
+        return self._rows("power_kw", self._overlapping(whole, ends), device_ids)
+
+    def registers(self, ranges: Sequence[Range], device_ids: Iterable[str]) -> pl.DataFrame:
+        """Every register reading from `REACH` readings before the first range to `REACH` after the last, of each register."""
+        if not ranges or self.files.is_empty():
+            return self._rows("register_kwh", self.files.head(0), device_ids)
+        start_at, end_at = min(span.start_at for span in ranges), max(span.end_at for span in ranges)
+        first, last = self.files["measured_date"].min(), self.files["measured_date"].max()
+        before = after = timedelta(days=FIRST_WINDOW_DAYS)
+        while True:
+            low, high = _utc_date(start_at - before), _utc_date(end_at + after)
+            rows = self._rows("register_kwh", self.files.filter(pl.col("measured_date").is_between(low, high)), device_ids)
+            short_before = low > first and _is_short(rows.filter(pl.col("measured_at") < start_at), rows)  # pyright: ignore[reportOperatorIssue]
+            short_after = high < last and _is_short(rows.filter(pl.col("measured_at") >= end_at), rows)  # pyright: ignore[reportOperatorIssue]
+            if not rows.is_empty() and not short_before and not short_after:
+                return rows
+            if rows.is_empty() and not self._may_hold_registers(low, high):
+                return rows
+            if rows.is_empty() and low <= first and high >= last:  # pyright: ignore[reportOperatorIssue]
+                return rows
+            before = before * WINDOW_GROWTH if short_before or rows.is_empty() else before
+            after = after * WINDOW_GROWTH if short_after or rows.is_empty() else after
+
+    def _may_hold_registers(self, low: date, high: date) -> bool:
+        others = self.files.filter(~pl.col("measured_date").is_between(low, high))
+        return not others.filter(_may_hold("register_kwh")).is_empty()
+
+    def days(self, device_ids: Iterable[str]) -> pl.DataFrame:
+        """Every key that the devices ever sent, with what is needed to see which days it touches."""
+        return self._rows(None, self.files, device_ids)
+
+    def _overlapping(self, ranges: Sequence[Range], ends: pl.Expr) -> pl.DataFrame:
+        starts = pl.col("measured_date").cast(pl.Datetime("us", "UTC"))
+        keep = pl.any_horizontal([(starts < span.end_at) & (ends > span.start_at) for span in merged(ranges)]) if ranges else pl.lit(value=False)
+        return self.files.filter(keep)
+
+    def _rows(self, measure: str | None, files: pl.DataFrame, device_ids: Iterable[str]) -> pl.DataFrame:
+        if measure is not None:
+            files = files.filter(_may_hold(measure))
+        rows = self.lake.scan(READINGS, paths=files["path"].to_list()).filter(pl.col("device_id").is_in(list(device_ids)))
+        return (rows if measure is None else rows.filter(pl.col("measure") == measure)).collect()
+
+
+def _may_hold(measure: str) -> pl.Expr:
+    return pl.lit(measure).is_between(pl.col("min.measure"), pl.col("max.measure")).fill_null(value=True)
+
+
+def _is_short(outside: pl.DataFrame, rows: pl.DataFrame) -> bool:
+    """Whether some register of `rows` has fewer than `REACH` distinct readings in `outside`."""
+    counted = outside.group_by("device_id", "channel").agg(pl.col("measured_at").n_unique().alias("n"))
+    known = rows.select("device_id", "channel").unique().join(counted, on=["device_id", "channel"], how="left")
+    return bool((known["n"].fill_null(0) < REACH).any())
+
+
+def merged(ranges: Sequence[Range]) -> list[Range]:
+    """The same time in as few ranges as possible."""
+    result: list[Range] = []
+    for span in sorted(ranges, key=lambda span: span.start_at):
+        if result and span.start_at <= result[-1].end_at:
+            result[-1] = Range(result[-1].start_at, max(result[-1].end_at, span.end_at))
+        else:
+            result.append(span)
+    return result
+
+
+def _utc_date(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
+
+
+def _ceil_day(moment: datetime) -> datetime:
+    midnight = datetime.combine(_utc_date(moment), datetime.min.time(), UTC)
+    return midnight if midnight == moment else midnight + DAY

@@ -1,0 +1,126 @@
+"""What the accounts database says of sites, devices and tariffs, written to `dims/*` with its validity; what a change of it touches."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from aurora.accounts import devices as device_accounts
+from aurora.accounts import sites as site_accounts
+from aurora.accounts import tariffs as tariff_accounts
+from aurora.accounts.database import Accounts
+from aurora.accounts.tariffs import ALWAYS
+from aurora.lake.manifest import Publication
+from aurora.lake.tables import TABLES
+from transform import scope
+
+SITE_FACTS_IN_USE = ("time_zone", "currency", "tariff_id", "pv_capacity_kw", "battery_capacity_kwh")
+DEVICE_FACTS_IN_USE = ("site_id", "kind", "role", "energy_source", "max_gap_seconds", "retired_at")
+INVERTING = ("inverter",)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts as of this refresh.
+
+    Attributes:
+        sites: Columns of `dims/sites`, one row per site.
+        devices: Columns of `dims/devices` and the site's time_zone, one row per device.
+        prices: Columns of `dims/tariff_prices`.
+        changed_sites: Ids of sites whose energy or money another fact now decides.
+    """
+
+    sites: pl.DataFrame
+    devices: pl.DataFrame
+    prices: pl.DataFrame
+    changed_sites: list[str]
+
+    @property
+    def zones(self) -> dict[str, str]:
+        """Time zone of each site."""
+        return dict(self.sites.select("site_id", "time_zone").rows())
+
+    @property
+    def max_gap_seconds(self) -> dict[str, int]:
+        """How long a power sample holds, of devices that say so. [s]"""
+        return dict(self.devices.drop_nulls("max_gap_seconds").select("device_id", "max_gap_seconds").rows())
+
+
+def synchronise(publication: Publication, accounts: Accounts, now: datetime) -> Facts:
+    """Write what changed in accounts to the dims and say which sites it touches."""
+    sites = _frame("dims/sites", [_columns("dims/sites", site) for site in site_accounts.all_sites(accounts)])
+    devices = _frame("dims/devices", [_columns("dims/devices", device) for device in device_accounts.all_devices(accounts)])
+    prices = _frame(
+        "dims/tariff_prices",
+        [_columns("dims/tariff_prices", price) | {"currency": currency, "unit_price": float(price.unit_price), "valid_from": price.valid_from,
+                                                  "valid_until": price.valid_until}
+         for price, currency in tariff_accounts.all_prices(accounts)],
+    )  # fmt: skip
+    changed = set(_update(publication, "dims/sites", "site_id", sites, SITE_FACTS_IN_USE, now).get("site_id", []))
+    moved = _update(publication, "dims/devices", "device_id", devices, DEVICE_FACTS_IN_USE, now)
+    changed |= set(moved.get("site_id", []))
+    repriced = _replace_prices(publication, prices)
+    changed |= set(sites.filter(pl.col("tariff_id").is_in(repriced))["site_id"])
+    zoned = devices.join(sites.select("site_id", "time_zone"), on="site_id", how="inner")
+    return Facts(sites, zoned, prices, sorted(changed))
+
+
+def days_of_sites(measured: pl.DataFrame, site_ids: list[str]) -> pl.DataFrame:
+    """Every day of the sites from their first reading to their last, and one on either side: site_id, local_date."""
+    spans = measured.filter(pl.col("site_id").is_in(site_ids)).group_by("site_id").agg(
+        pl.col("first_local_date").min() - timedelta(days=1), pl.col("last_local_date").max() + timedelta(days=1)
+    )  # fmt: skip
+    if spans.is_empty():
+        return scope.no_days()
+    dates = pl.date_ranges("first_local_date", "last_local_date").alias("local_date")
+    return spans.select("site_id", dates).explode("local_date")
+
+
+def _columns(table: str, row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name, None) for name in TABLES[table].schema.names}
+
+
+def _frame(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=pl.DataFrame(TABLES[table].schema.empty_table()).schema)
+
+
+def _update(
+    publication: Publication, table: str, key: str, facts: pl.DataFrame, in_use: tuple[str, ...], now: datetime
+) -> dict[str, list[str]]:
+    """Close the rows whose facts changed and open new ones; returns the sites (before and after) whose facts in use changed."""
+    held = publication.scan(table).collect()
+    open_rows = held.filter(pl.col("valid_until").is_null())
+    compared = [name for name in facts.columns if name not in {"valid_from", "valid_until", "refresh_id"}]
+    same = facts.join(open_rows, on=compared, how="semi", nulls_equal=True)
+    fresh = facts.join(same, on=key, how="anti")
+    if fresh.is_empty() and open_rows.height == facts.height:
+        return {}
+    known = set(held[key])
+    fresh = fresh.with_columns(
+        pl.when(pl.col(key).is_in(list(known))).then(pl.lit(now)).otherwise(pl.lit(ALWAYS)).cast(pl.Datetime("us", "UTC")).alias("valid_from")
+    )
+    closing = pl.col("valid_until").is_null() & ~pl.col(key).is_in(same[key].to_list())
+    closed = held.with_columns(pl.when(closing).then(pl.lit(now)).otherwise(pl.col("valid_until")).cast(pl.Datetime("us", "UTC")).alias("valid_until"))
+    _write_all(publication, table, pl.concat([closed.select(facts.columns), fresh.select(facts.columns)]))
+    before = open_rows.join(facts, on=[key, *in_use], how="anti", nulls_equal=True)
+    after = facts.filter(pl.col(key).is_in(list(known))).join(open_rows, on=[key, *in_use], how="anti", nulls_equal=True)
+    return {"site_id": pl.concat([before["site_id"], after["site_id"]]).unique().to_list()}
+
+
+def _replace_prices(publication: Publication, prices: pl.DataFrame) -> list[str]:
+    """Write the prices where they changed; returns the tariffs that did."""
+    held = publication.scan("dims/tariff_prices").collect()
+    compared = [name for name in prices.columns if name != "refresh_id"]
+    gone = held.join(prices, on=compared, how="anti", nulls_equal=True)
+    fresh = prices.join(held, on=compared, how="anti", nulls_equal=True)
+    changed = pl.concat([gone["tariff_id"], fresh["tariff_id"]]).unique().to_list()
+    if changed:
+        _write_all(publication, "dims/tariff_prices", prices)
+    return changed
+
+
+def _write_all(publication: Publication, table: str, rows: pl.DataFrame) -> None:
+    key = list(TABLES[table].key)
+    held = publication.scan(table).select(key).collect()
+    publication.replace(table, rows, pl.concat([held, rows.select(key)]).unique())

@@ -1,0 +1,107 @@
+"""Since when and until when each channel of each device has been measured: what a day's completeness is held against.
+
+A device counts as measuring a channel from its first quarter hour with readings to its last; a site counts a channel as measured from the
+first on. When a span grows or shrinks, the days between its old end and its new one are touched: they expect another set of readings.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from aurora.lake.manifest import Publication
+from transform import scope
+
+PAIR = ["device_id", "channel"]
+SPAN_COLUMNS = ["site_id", *PAIR, "first_at", "last_at", "first_local_date", "last_local_date"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Spans after a rebuild of silver.
+
+    Attributes:
+        spans: Columns `SPAN_COLUMNS`, of the touched sites.
+        touched: site_id, local_date of days on which something else is expected now.
+    """
+
+    spans: pl.DataFrame
+    touched: pl.DataFrame
+
+
+def update(publication: Publication, rebuilt: pl.DataFrame, days: pl.DataFrame) -> Measured:
+    """Bring the spans of the sites of `days` up to date.
+
+    Args:
+        publication: Its silver table still holds the state before.
+        rebuilt: New silver rows of the touched days.
+        days: site_id, local_date that were rebuilt.
+    """
+    sites = days["site_id"].unique().to_list()
+    held = publication.scan("dims/measured_channels").filter(pl.col("site_id").is_in(sites)).select(SPAN_COLUMNS).collect()
+    found = _spans(rebuilt)
+    lost = _ends_in(held, days, found)
+    if not lost.is_empty():
+        silver = publication.scan("silver/energy").filter(pl.col("site_id").is_in(sites)).collect()
+        elsewhere = silver.join(days, on=["site_id", "local_date"], how="anti").join(lost.select(PAIR), on=PAIR, how="semi")
+        held = pl.concat([held.join(lost.select(PAIR), on=PAIR, how="anti"), _spans(elsewhere)])
+    spans = (
+        pl.concat([held, found])
+        .group_by("site_id", *PAIR)
+        .agg(pl.col("first_at").min(), pl.col("last_at").max(), pl.col("first_local_date").min(), pl.col("last_local_date").max())
+    )
+    before = publication.scan("dims/measured_channels").filter(pl.col("site_id").is_in(sites)).select(SPAN_COLUMNS).collect()
+    return Measured(spans.select(SPAN_COLUMNS), _moved(before, spans))
+
+
+def _spans(energy: pl.DataFrame) -> pl.DataFrame:
+    return energy.group_by("site_id", *PAIR).agg(
+        pl.col("interval_start_at").min().alias("first_at"),
+        (pl.col("interval_start_at").max() + pl.duration(minutes=15)).alias("last_at"),
+        pl.col("local_date").min().alias("first_local_date"),
+        pl.col("local_date").max().alias("last_local_date"),
+    ).select(SPAN_COLUMNS)  # fmt: skip
+
+
+def _ends_in(held: pl.DataFrame, days: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Pairs whose first or last quarter lay in a rebuilt day and is not there any more."""
+    after = found.select(*PAIR, pl.col("first_at").alias("new_first"), pl.col("last_at").alias("new_last"))
+    joined = held.join(after, on=PAIR, how="left")
+    lost: list[pl.DataFrame] = []
+    for edge, still in (("first", pl.col("new_first") <= pl.col("first_at")), ("last", pl.col("new_last") >= pl.col("last_at"))):
+        inside = joined.join(days.rename({"local_date": f"{edge}_local_date"}), on=["site_id", f"{edge}_local_date"], how="semi")
+        lost.append(inside.filter(~still.fill_null(value=False)).select(PAIR))
+    return pl.concat(lost).unique()
+
+
+def _moved(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """Days between the old and the new ends of each pair, and of each site's channel where that begins elsewhere now."""
+    joined = before.join(after, on=["site_id", *PAIR], how="full", suffix="_new", coalesce=True)
+    pieces = [
+        _between(joined, "first_local_date", "first_local_date_new"),
+        _between(joined, "last_local_date", "last_local_date_new"),
+        _between(joined.filter(pl.col("first_local_date").is_null()), "first_local_date_new", "last_local_date_new"),
+        _between(joined.filter(pl.col("first_local_date_new").is_null()), "first_local_date", "last_local_date"),
+    ]
+    channel = ["site_id", "channel"]
+    site_last = pl.concat([before, after.select(before.columns)]).group_by("site_id").agg(pl.col("last_local_date").max().alias("site_last"))
+    starts = (
+        before.group_by(channel).agg(pl.col("first_at").min(), pl.col("first_local_date").min())
+        .join(after.group_by(channel).agg(pl.col("first_at").min().alias("first_at_new"), pl.col("first_local_date").min().alias("new_first")), on=channel, how="full", coalesce=True)
+        .filter(pl.col("first_at").ne_missing(pl.col("first_at_new")))
+        .join(site_last, on="site_id")
+        .with_columns(pl.coalesce("first_local_date", "site_last"), pl.coalesce("new_first", "site_last"))
+    )  # fmt: skip
+    return pl.concat([*pieces, _between(starts, "first_local_date", "new_first")]).unique()
+
+
+def _between(rows: pl.DataFrame, one: str, other: str) -> pl.DataFrame:
+    known = rows.drop_nulls([one, other]).filter(pl.col(one) != pl.col(other))
+    if known.is_empty():
+        return scope.no_days()
+    dates = pl.date_ranges(pl.min_horizontal(one, other), pl.max_horizontal(one, other)).alias("local_date")
+    return known.select("site_id", dates).explode("local_date")
+
+
+def write(publication: Publication, measured: Measured, sites: list[str]) -> None:
+    """Commit the spans of the sites."""
+    publication.replace("dims/measured_channels", measured.spans, pl.DataFrame({"site_id": sites}, schema={"site_id": pl.String}))

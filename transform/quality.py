@@ -1,0 +1,64 @@
+"""How complete a device's day is: what arrived, what should have, and where it was silent."""
+
+from datetime import timedelta
+
+import polars as pl
+
+from aurora.domain import calendar
+
+DEVICE_DAY = ["device_id", "local_date"]
+LATE_AFTER = timedelta(days=1)
+NOT_LIVE = ("import:", "demo")
+
+
+def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `gold/data_quality`, one per device and touched day with readings.
+
+    `received` counts rows as they came, `duplicates` those that repeat a key and its value, `late` those of live devices that came more
+    than a day after their local day had ended. `rejected` is null: a refused message does not say which day it was meant for.
+
+    Args:
+        readings: Raw readings.
+        energy: Silver of the touched days.
+        days: site_id, local_date.
+        devices: device_id, site_id, time_zone, interval_seconds.
+    """
+    if days.is_empty() or readings.is_empty():
+        return pl.DataFrame(schema={"device_id": pl.String, "local_date": pl.Date})
+    first, last = days["local_date"].min(), days["local_date"].max()
+    bounds = calendar.days(devices["time_zone"].unique(), first, last)  # pyright: ignore[reportArgumentType]
+    site_days = (
+        days.join(devices.select("device_id", "site_id", "time_zone", pl.col("interval_seconds").alias("own_seconds")), on="site_id")
+        .join(bounds.select(pl.col("zone").alias("time_zone"), "local_date", "day_start_at", "day_end_at", "day_seconds"), on=["time_zone", "local_date"])
+        .sort("day_start_at")
+    )
+    placed = (
+        readings.sort("measured_at")
+        .join_asof(site_days, left_on="measured_at", right_on="day_start_at", by="device_id", strategy="backward", check_sortedness=False)
+        .filter(pl.col("measured_at") < pl.col("day_end_at"))
+    )
+    is_live = pl.all_horizontal([~pl.col("source").str.starts_with(prefix) for prefix in NOT_LIVE])
+    spacing = pl.coalesce("own_seconds", pl.col("interval_seconds").mode().min(), (pl.col("measured_at").unique().sort().diff().median().dt.total_seconds()))
+    counted = placed.group_by(*DEVICE_DAY, "site_id", "day_seconds").agg(
+        pl.len().cast(pl.Int64).alias("received"),
+        (pl.len() - pl.struct("channel", "measure", "measured_at", "value").n_unique()).cast(pl.Int64).alias("duplicates"),
+        ((pl.col("received_at") > pl.col("day_end_at") + LATE_AFTER) & is_live).sum().cast(pl.Int64).alias("late"),
+        spacing.first().alias("spacing"),
+        pl.struct("channel", "measure").n_unique().alias("series"),
+    )
+    return (
+        counted.with_columns((pl.col("day_seconds") / pl.col("spacing") * pl.col("series")).round().cast(pl.Int64, strict=False).alias("expected"))
+        .join(_coverage(energy), on=DEVICE_DAY, how="left")
+        .with_columns((pl.col("covered_seconds") / pl.col("day_seconds")).alias("completeness_ratio"), pl.lit(None, dtype=pl.Int64).alias("rejected"))
+    )
+
+
+def _coverage(energy: pl.DataFrame) -> pl.DataFrame:
+    """Seconds covered and the longest silence between two readings of a day, of the channel that has least."""
+    gap = (pl.col("interval_start_at").diff().dt.total_seconds() - calendar.QUARTER_SECONDS).max() / 60
+    by_channel = (
+        energy.sort("interval_start_at")
+        .group_by(*DEVICE_DAY, "channel")
+        .agg(pl.col("covered_seconds").sum(), gap.fill_null(0).cast(pl.Float64).alias("longest_gap_minutes"))
+    )
+    return by_channel.group_by(DEVICE_DAY).agg(pl.col("covered_seconds").min(), pl.col("longest_gap_minutes").max())

@@ -1,0 +1,243 @@
+"""The refresh: what is new in bronze becomes silver and gold for exactly the days it touches, and is published as a whole."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+
+import aurora
+from aurora import logs
+from aurora.accounts import leases
+from aurora.accounts.database import Accounts
+from aurora.home import Home
+from aurora.lake import changes, manifest
+from aurora.lake.manifest import Publication
+from aurora.lake.store import Between, Lake
+from aurora.settings import Settings
+from transform import compaction, facts, gold, measured, revisions, scope, silver, status, workbench
+from transform.bronze import READINGS, Bronze
+from transform.facts import Facts
+
+SITE_DAY = ["site_id", "local_date"]
+SITE_DAYS_A_CHUNK = 12_000
+SECONDS_A_CLOSED_DAY = 0.35
+log = logs.logger(__name__)
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What one refresh did.
+
+    Attributes:
+        refresh_id: Of the publication; that of the one before where nothing was to do.
+        readings_in: New rows of bronze that it read.
+        days_touched: Site-days it rebuilt.
+        pending_days: Site-days it left for the next.
+        anomalies: Anomalies it found on the rebuilt days.
+        seconds: How long each step took.
+    """
+
+    refresh_id: str
+    readings_in: int
+    days_touched: int
+    pending_days: int
+    anomalies: int
+    seconds: dict[str, float]
+
+
+@dataclass
+class Refresher:
+    """Everything a refresh needs; one per process is enough."""
+
+    lake: Lake
+    accounts: Accounts
+    home: Home
+    settings: Settings
+
+    def run(
+        self,
+        *,
+        full: bool = False,
+        budget_seconds: float | None = None,
+        wait_seconds: float = 600,
+        now: datetime | None = None,
+        progress: Progress | None = None,
+        waiting: Callable[[str], None] | None = None,
+    ) -> Refreshed:
+        """Bring silver and gold up to everything that was committed to bronze before this call.
+
+        Args:
+            full: Rebuild every day that still has raw readings.
+            budget_seconds: Time for closed days, oldest first; the rest stays pending. None: all of them.
+            wait_seconds: How long to wait for another publisher.
+            now: Decides which days are open.
+            progress: Told (done, total, what) as site-days are rebuilt.
+            waiting: Told once whom it waits for.
+
+        Raises:
+            Busy: If another publisher is still at work after `wait_seconds`.
+            BuildFailed: If dbt failed; nothing is published then.
+        """
+        with leases.hold(self.accounts, leases.PUBLISH, wait_seconds, waiting) as lease:
+            version = self.settings.code_version or aurora.__version__
+            publication = manifest.begin(self.lake, lease, "full" if full else "refresh", version, now)
+            with _logged(publication.refresh_id):
+                return _Run(self, publication, now or datetime.now(UTC), progress or _silent).publish(full, budget_seconds)
+
+
+class _Run:
+    """One refresh, with the lease held."""
+
+    def __init__(self, refresher: Refresher, publication: Publication, now: datetime, progress: Progress) -> None:
+        self.lake, self.publication, self.now, self.progress = refresher.lake, publication, now, progress
+        self.accounts, self.workbench = refresher.accounts, workbench.of_home(refresher.home)
+        self.seconds: dict[str, float] = {}
+        self.arrivals = pl.DataFrame(schema={"site_id": pl.String, "local_date": pl.Date, "readings": pl.UInt32})
+        self.otherwise = "the whole history was rebuilt" if publication.kind == "full" else "a fact of the site, a device or the tariff changed"
+
+    def publish(self, full: bool, budget_seconds: float | None) -> Refreshed:  # noqa: FBT001
+        with self._timed("compact"):
+            compaction.compact_bronze(self.lake)
+        consumed = self.lake.version(READINGS)
+        bronze = Bronze(self.lake, consumed)
+        with self._timed("changes"):
+            known = facts.synchronise(self.publication, self.accounts, self.now)
+            changed = self._changed(bronze, known, full)
+            days = self._touched(changed, known, bronze, full)
+        todo, later = self._within_budget(days, known, budget_seconds)
+        found = 0
+        for done, chunk in self._chunks(todo):
+            found += self._rebuild(chunk, known, bronze)
+            self.progress(done, todo.height, "rebuilding site-days")
+        with self._timed("publish"):
+            status.update(self.publication, known.devices, changed, self.now)
+            refresh_id = self.publication.finish(
+                readings_in=changed.height, days_touched=todo.height, pending=later, consumed={READINGS: consumed}
+            )
+        pending = sum(len(dates) for dates in later.values())
+        log.info("refreshed", readings_in=changed.height, days_touched=todo.height, pending_days=pending, seconds=self.seconds)
+        return Refreshed(refresh_id, changed.height, todo.height, pending, found, self.seconds)
+
+    def _changed(self, bronze: Bronze, known: Facts, full: bool) -> pl.DataFrame:  # noqa: FBT001
+        """New rows of bronze; all rows in a full rebuild or where the log no longer tells."""
+        after = self.publication.before.consumed.get(READINGS, 0)
+        ids = known.devices["device_id"].to_list()
+        if full:
+            return bronze.days(ids)
+        try:
+            paths = changes.added_files(self.lake, READINGS, after, bronze.version)
+        except changes.LogGone:
+            return bronze.days(ids)
+        return self.lake.scan(READINGS, paths=paths).collect()
+
+    def _touched(self, changed: pl.DataFrame, known: Facts, bronze: Bronze, full: bool) -> pl.DataFrame:  # noqa: FBT001
+        devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
+        self.arrivals = _arrivals(changed, devices)
+        pending = [(site, day) for site, dates in self.publication.before.pending.items() for day in dates]
+        spans = self.publication.scan("dims/measured_channels").collect()
+        moved = known.sites["site_id"].to_list() if full else known.changed_sites
+        every = [
+            scope.touched_days(changed, devices, bronze),
+            pl.DataFrame(pending, schema=scope.SITE_DAYS, orient="row"),
+            facts.days_of_sites(spans, moved) if not full else scope.no_days(),
+        ]
+        return pl.concat(every).unique().filter(pl.col("site_id").is_in(known.sites["site_id"].to_list())).sort(*SITE_DAY)
+
+    def _within_budget(
+        self, days: pl.DataFrame, known: Facts, budget_seconds: float | None
+    ) -> tuple[pl.DataFrame, dict[str, list[date]]]:
+        """Open days, and of the closed ones the oldest that the budget allows; what is left, by site."""
+        if budget_seconds is None or days.is_empty():
+            return days, {}
+        marked = days.with_columns(revisions.is_open(known.zones, self.now).alias("is_open"))
+        dates = marked.filter(~pl.col("is_open"))["local_date"].unique().sort()
+        allowed = dates.head(max(1, int(budget_seconds / SECONDS_A_CLOSED_DAY)))
+        chosen = marked.filter(pl.col("is_open") | pl.col("local_date").is_in(allowed.to_list()))
+        left = marked.join(chosen, on=SITE_DAY, how="anti")
+        pending: dict[str, list[date]] = {}
+        for site, day in left.select(SITE_DAY).iter_rows():
+            pending.setdefault(site, []).append(day)
+        return chosen.select(SITE_DAY), pending
+
+    def _chunks(self, days: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+        """The days in pieces that fit into memory, oldest first; no date is split."""
+        ordered = days.sort("local_date", "site_id")
+        begin = 0
+        while begin < ordered.height:
+            end = min(begin + SITE_DAYS_A_CHUNK, ordered.height)
+            last = ordered["local_date"][end - 1]
+            end += ordered[end:].filter(pl.col("local_date") == last).height
+            yield end, ordered[begin:end]
+            begin = end
+
+    def _rebuild(self, days: pl.DataFrame, known: Facts, bronze: Bronze) -> int:
+        with self._timed("silver"):
+            rebuilt = silver.build(days, known, bronze)
+            spans = measured.update(self.publication, rebuilt.energy, days)
+            self._replace("silver/energy", rebuilt.energy, days)
+            self._replace("gold/meter_events", rebuilt.events, days)
+            self._replace("gold/data_quality", rebuilt.quality, days)
+            measured.write(self.publication, spans, days["site_id"].unique().to_list())
+        every_day = pl.concat([days, spans.touched]).unique()
+        with self._timed("gold"):
+            made = gold.build(self.publication, self.workbench, every_day, known, spans.spans)
+            before = self._closed_before(every_day, known)
+        with self._timed("commit"):
+            gold.commit(self.publication, made)
+            found = revisions.find(before, made.tables["energy_daily"], self.arrivals, self.otherwise, self.now)
+            if not found.is_empty():
+                self.publication.add("gold/revisions", found)
+            self.workbench.throw_away()
+        with self._timed("judge"):
+            from transform.judge import judge
+
+            return judge(self.publication, every_day, known.sites, self.now)
+
+    def _replace(self, name: str, rows: pl.DataFrame, days: pl.DataFrame) -> None:
+        self.publication.replace(name, rows, days)
+
+    def _closed_before(self, days: pl.DataFrame, known: Facts) -> pl.DataFrame:
+        """Published daily rows of the closed days among `days`."""
+        closed = days.filter(~revisions.is_open(known.zones, self.now))
+        if closed.is_empty():
+            return self.publication.before.scan(gold.DAILY).head(0).collect()
+        held = self.publication.before.scan(gold.DAILY, [Between("local_date", closed["local_date"].min())])
+        return held.join(closed.lazy(), on=SITE_DAY, how="semi").collect()
+
+    def _timed(self, step: str) -> "_Timer":
+        return _Timer(self.seconds, step)
+
+
+class _Timer:
+    def __init__(self, seconds: dict[str, float], step: str) -> None:
+        self.seconds, self.step, self.began = seconds, step, 0.0
+
+    def __enter__(self) -> None:
+        self.began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds[self.step] = round(self.seconds.get(self.step, 0.0) + time.perf_counter() - self.began, 3)
+
+
+def _arrivals(changed: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
+    """How many readings came in for each site-day: site_id, local_date, readings."""
+    placed = changed.join(devices, on="device_id").with_columns(pl.col("measured_at").dt.epoch("us").alias("start_us"))
+    counted = placed.group_by("site_id", "time_zone", pl.col("start_us") // 900_000_000).len("readings")
+    spans = counted.with_columns(pl.col("start_us") * 900_000_000).with_columns((pl.col("start_us") + 1).alias("end_us"))
+    days = scope.dated(spans)
+    return days.group_by("site_id", "local_date").agg(pl.col("readings").sum())
+
+
+def _silent(_done: int, _total: int, _label: str) -> None:
+    return None
+
+
+def _logged(refresh_id: str) -> Any:
+    import structlog
+
+    return structlog.contextvars.bound_contextvars(refresh_id=refresh_id)

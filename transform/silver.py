@@ -1,0 +1,75 @@
+"""Silver: the energy of every quarter hour of the touched days, by device and channel, and how each meter was read."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from aurora.domain import calendar, meters
+from transform import quality, scope
+from transform.bronze import Bronze
+from transform.facts import Facts
+
+
+@dataclass(frozen=True)
+class Silver:
+    """What a set of site-days holds.
+
+    Attributes:
+        energy: Rows of `silver/energy`.
+        events: Rows of `gold/meter_events`.
+        quality: Rows of `gold/data_quality`.
+    """
+
+    energy: pl.DataFrame
+    events: pl.DataFrame
+    quality: pl.DataFrame
+
+
+def build(days: pl.DataFrame, facts: Facts, bronze: Bronze) -> Silver:
+    """Rebuild silver for some days from the raw readings.
+
+    Args:
+        days: site_id, local_date.
+        facts: Sites and devices as they are now.
+        bronze: All readings.
+    """
+    devices = facts.devices.filter(pl.col("site_id").is_in(days["site_id"].unique().to_list()))
+    ids = devices["device_id"].to_list()
+    ranges = scope.ranges_of_days(days, facts.zones)
+    readings = pl.concat([bronze.intervals(ranges, ids), bronze.power(ranges, ids), bronze.registers(ranges, ids)])
+    found = meters.energy(readings, facts.max_gap_seconds)
+    quarters = _touched_quarters(days, facts.zones)
+    homes = devices.select("device_id", "site_id", "energy_source")
+    energy = (
+        found.quarters.join(homes, on="device_id")
+        .join(quarters, on=["site_id", "interval_start_at"])
+        .with_columns(
+            pl.lit(calendar.QUARTER_SECONDS, dtype=pl.Int64).alias("interval_seconds"),
+            pl.when(pl.col("channel") == "production").then(pl.col("energy_source")).alias("energy_source"),
+        )
+    )
+    events = (
+        found.events.join(homes.select("device_id", "site_id"), on="device_id")
+        .with_columns(pl.col("at").dt.truncate("15m").alias("interval_start_at"))
+        .join(quarters, on=["site_id", "interval_start_at"])
+        .with_columns(pl.lit("rule").alias("decided_by"), pl.lit(value=False).alias("is_overruled"))
+    )
+    return Silver(energy, events, quality.measure(readings, energy, days, devices))
+
+
+def _touched_quarters(days: pl.DataFrame, zones: dict[str, str]) -> pl.DataFrame:
+    """site_id, interval_start_at, local_date of every quarter hour of the days."""
+    return touched_calendar(days, zones).select("site_id", pl.col("quarter_start_at").alias("interval_start_at"), "local_date")
+
+
+def touched_calendar(days: pl.DataFrame, zones: dict[str, str]) -> pl.DataFrame:
+    """Columns of `calendar.quarters` and site_id, for every quarter hour of the days."""
+    zoned = days.with_columns(pl.col("site_id").replace_strict(zones, return_dtype=pl.String).alias("zone"))
+    if zoned.is_empty():
+        return calendar.quarters(["UTC"], calendar.EPOCH.date(), calendar.EPOCH.date()).head(0).with_columns(site_id=pl.lit(""))
+    found: list[pl.DataFrame] = []
+    for (zone,), part in zoned.group_by("zone"):
+        first, last = part["local_date"].min(), part["local_date"].max()
+        quarters = calendar.quarters([str(zone)], first, last)  # pyright: ignore[reportArgumentType]
+        found.append(quarters.join(part.select("site_id", "local_date"), on="local_date"))
+    return pl.concat(found)
