@@ -6,11 +6,12 @@ What it acknowledged is in memory alone until the listener has committed it; Mos
 import asyncio
 import contextlib
 import hmac
+import logging
 import os
 import threading
 from dataclasses import dataclass
 
-from amqtt.broker import Broker, Server
+from amqtt.broker import Broker, BrokerContext, Server
 from amqtt.contexts import Action, BaseContext
 from amqtt.errors import AMQTTError
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
@@ -22,7 +23,7 @@ from aurora import logs, metrics
 from aurora.accounts.database import Accounts
 from aurora.home import Home
 from aurora.settings import Settings
-from ingestion.listener import LISTENER, LISTENER_SECRET
+from ingestion.listener import LISTENER, LISTENER_SECRET, TOPICS, listener_client_id
 from ingestion.processes import refuse_taken_port, stop_signal
 from ingestion.registry import KeyRing
 
@@ -149,6 +150,7 @@ async def serve(settings: Settings, home: Home, stop: threading.Event) -> None:
     }
     broker = PatientBroker(config)
     await broker.start()
+    await _await_listener(broker, listener_client_id(given["listener_password"]))
     home.note("broker", {"url": f"mqtt://{settings.host}:{settings.mqtt_port}", "pid": os.getpid()})
     log.info("broker ready", port=settings.mqtt_port)
     while not stop.is_set():
@@ -157,10 +159,16 @@ async def serve(settings: Settings, home: Home, stop: threading.Event) -> None:
         await asyncio.wait_for(broker.shutdown(), timeout=3)
 
 
+async def _await_listener(broker: Broker, client_id: str) -> None:
+    """Keep messages for the listener from the first one on, also before it has connected for the first time."""
+    context = broker.plugins_manager.context
+    if isinstance(context, BrokerContext):
+        for topic in TOPICS:
+            await context.add_subscription(client_id, topic, 1)
+
+
 def run(settings: Settings, home: Home) -> None:
     """The broker process. Raises Refused where its port is taken."""
-    import logging
-
     refuse_taken_port(settings.host, settings.mqtt_port, "AURORA_MQTT_PORT")
     stop = stop_signal()
     for name in ("amqtt", "transitions"):

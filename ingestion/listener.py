@@ -55,7 +55,7 @@ def broker_address(settings: Settings, home: Home) -> BrokerAddress:
         Refused: If the URL cannot be read.
     """
     secret = home.secret(LISTENER_SECRET)
-    given = settings.mqtt_url.get_secret_value()
+    given = settings.resolved_mqtt_url
     if not given:
         return BrokerAddress(settings.host, settings.mqtt_port, LISTENER, secret, listener_client_id(secret))
     try:
