@@ -45,19 +45,25 @@ def live_power(live: LiveReader, accounts: Accounts, site: Site, now: datetime) 
     devices = [device for device in all_devices(accounts, site.site_id) if device.retired_at is None]
     main = [device for device in devices if device.role == "main"]
     said = live.power([device.device_id for device in main], now)
-    return site_power(list(said.values()), ruled_out(site, devices), now)
+    return site_power(list(said.values()), ruled_out(site, main), now)
 
 
 def ruled_out(site: Site, devices: Sequence[Device]) -> frozenset[str]:
     """Channels that a site cannot have: it has no battery, or nothing that produces."""
-    kinds = {device.kind for device in devices}
-    gone: set[str] = set()
-    if not site.battery_capacity_kwh and not site.battery_power_kw and "battery" not in kinds:
-        gone |= {"battery_charge", "battery_discharge"}
-    if not site.pv_capacity_kw and "inverter" not in kinds and not any(device.energy_source for device in devices):
-        gone |= {"production"}
-        gone |= {"grid_export"} if "battery_discharge" in gone else set()
-    return frozenset(gone)
+    has_storage = bool(site.battery_capacity_kwh) or any(device.kind == "battery" for device in devices)
+    has_generation = bool(site.pv_capacity_kw) or any(device.kind == "inverter" or device.energy_source for device in devices)
+    return frozenset(
+        ([] if has_storage else ["battery_charge", "battery_discharge"])
+        + ([] if has_generation else ["production"])
+        + ([] if has_storage or has_generation else ["grid_export"])
+    )
+
+
+def _still_ruled_out(impossible: frozenset[str], measured: set[str]) -> frozenset[str]:
+    """What the facts rule out and no reading disproves: who measures one side of a battery has the other, who produces can export."""
+    storage = {"battery_charge", "battery_discharge"}
+    disproved = (storage if measured & storage else set()) | ({"grid_export"} if measured & (storage | {"production", "grid_export"}) else set())
+    return impossible - measured - disproved
 
 
 def site_power(said: Sequence[dict[str, LivePower]], impossible: frozenset[str], now: datetime) -> SitePower:
@@ -65,6 +71,7 @@ def site_power(said: Sequence[dict[str, LivePower]], impossible: frozenset[str],
     power_kw: dict[str, float | None] = dict.fromkeys(CHANNELS)
     age: dict[str, timedelta] = {}
     silent: dict[str, timedelta] = {}
+    impossible = _still_ruled_out(impossible, {channel for channels in said for channel in channels})
     for channel in CHANNELS:
         readings = [channels[channel] for channels in said if channel in channels]
         if readings and all(reading.is_live(now) for reading in readings):
@@ -77,7 +84,7 @@ def site_power(said: Sequence[dict[str, LivePower]], impossible: frozenset[str],
     derived = _derive(power_kw) if age else frozenset()
     age |= {channel: max(age.values()) for channel in derived}
     rest = {channel: span for channel, span in silent.items() if power_kw[channel] is None}
-    return SitePower(power_kw, age, derived, rest, impossible - age.keys())
+    return SitePower(power_kw, age, derived, rest, impossible)
 
 
 def _derive(power_kw: dict[str, float | None]) -> frozenset[str]:

@@ -1,0 +1,77 @@
+"""The description of the API: OpenAPI with our own refusals in it, and a page to read it that needs nothing from outside."""
+
+from html import escape
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+
+STYLE = """
+body { font: 16px/1.55 system-ui, sans-serif; color: #16233a; background: #f5f8fb; margin: 0 auto; max-width: 62rem; padding: 2rem 1.25rem 4rem; }
+h2 { margin: 2.5rem 0 .75rem; text-transform: capitalize; } a { color: #17608f; }
+article { background: #fff; border: 1px solid #d9e1ea; border-radius: 12px; padding: 1rem 1.25rem; margin: .75rem 0; overflow-x: auto; }
+h3 { margin: 0; font: 600 1rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; } h3 b { color: #17608f; margin-right: .5rem; }
+p { margin: .35rem 0; } table { border-collapse: collapse; margin-top: .5rem; font-size: .92rem; }
+td { padding: .2rem 1rem .2rem 0; vertical-align: top; } code { font-family: ui-monospace, monospace; }
+"""
+
+
+def install(api: FastAPI) -> None:
+    """Give `api` its description at /v1/openapi.json and /v1/docs."""
+
+    def described() -> dict[str, Any]:
+        if api.openapi_schema is None:
+            api.openapi_schema = _describe(api)
+        return api.openapi_schema
+
+    api.openapi = described  # pyright: ignore[reportAttributeAccessIssue]
+    api.add_api_route("/v1/docs", lambda: HTMLResponse(page(described())), include_in_schema=False)
+
+
+def _describe(api: FastAPI) -> dict[str, Any]:
+    """OpenAPI of all routes; wrong input is a 400 with fields and reasons here, not a 422."""
+    described = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
+    schemas = described["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    text_only = {"type": "string"}
+    problem = {"type": "object", "properties": {"field": text_only, "reason": text_only}, "required": ["field", "reason"]}
+    schemas["InputProblems"] = {
+        "type": "object", "properties": {"detail": {"type": "array", "items": problem}}, "required": ["detail"],
+    }  # fmt: skip
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/InputProblems"}}}
+    for methods in described["paths"].values():
+        for operation in methods.values():
+            if operation["responses"].pop("422", None):
+                operation["responses"]["400"] = {"description": "Input that cannot be taken, by field", "content": content}
+    return described
+
+
+def page(described: dict[str, Any]) -> str:
+    """The description as one page."""
+    by_tag: dict[str, list[str]] = {}
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            by_tag.setdefault(operation.get("tags", ["other"])[0], []).append(_operation(path, method, operation))
+    parts = "".join(f"<h2>{escape(tag)}</h2>{''.join(operations)}" for tag, operations in by_tag.items())
+    title = escape(described["info"]["title"])
+    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width, initial-scale=1'><title>{title}</title><style>{STYLE}</style>"
+    intro = f"<h1>{title}</h1><p>{escape(described['info'].get('description', ''))}</p><p><a href='/v1/openapi.json'>/v1/openapi.json</a></p>"
+    return f"<!DOCTYPE html><html lang=en><head>{head}</head><body>{intro}{parts}</body></html>"
+
+
+def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
+    rows = "".join(_parameter(parameter) for parameter in operation.get("parameters", []))
+    answers = ", ".join(escape(status) for status in operation["responses"])
+    words = " ".join(part for part in (f"{operation.get('summary', '')}.", operation.get("description", "")) if part)
+    table = f"<table>{rows}</table>" if rows else ""
+    return f"<article><h3><b>{method.upper()}</b>{escape(path)}</h3><p>{escape(words)}</p>{table}<p>Answers: {answers}</p></article>"
+
+
+def _parameter(parameter: dict[str, Any]) -> str:
+    schema = parameter.get("schema", {})
+    values = " | ".join(str(value) for value in schema.get("enum", []))
+    default = f"default {schema['default']}" if schema.get("default") is not None else ""
+    notes = "; ".join(part for part in (values, default, parameter.get("description", "")) if part)
+    return f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{escape(parameter['in'])}</td><td>{escape(notes)}</td></tr>"

@@ -1,0 +1,68 @@
+"""What a refusal looks like: `{"detail": ...}`, for wrong input a list of fields and reasons."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+
+from aurora.errors import AuroraError, NotReady, Refused
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+class InputError(Exception):
+    """A field of the request cannot be taken; becomes a 400."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field} {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class ExactJSON(Response):
+    """JSON with decimals as exact numbers, times as RFC 3339 and NaN as null."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return _ENCODER.encode(content)
+
+
+def unauthorized(detail: str) -> HTTPException:
+    """401 with the scheme that would help."""
+    return HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
+
+
+def install(api: FastAPI) -> None:
+    """Give `api` these refusals."""
+    api.add_exception_handler(RequestValidationError, _invalid)
+    api.add_exception_handler(InputError, _wrong_input)
+    api.add_exception_handler(AuroraError, _refused)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return _bad_request([{"field": _field(found["loc"]), "reason": str(found["msg"])} for found in error.errors()])
+
+
+async def _wrong_input(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, InputError)
+    return _bad_request([{"field": error.field, "reason": error.reason}])
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    status = 404 if isinstance(error, NotReady) else 400 if isinstance(error, Refused) else 503
+    return JSONResponse({"detail": str(error)}, status, {"Retry-After": "5"} if status == 503 else None)  # noqa: PLR2004
+
+
+def _bad_request(problems: list[dict[str, str]]) -> JSONResponse:
+    return JSONResponse({"detail": problems}, 400)
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """Name of a field as the caller knows it: without where in the request it stands."""
+    names = [str(part) for part in location[1:] if not isinstance(part, int) or len(location) > 2]  # noqa: PLR2004
+    return ".".join(names) or str(location[0])

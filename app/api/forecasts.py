@@ -1,0 +1,47 @@
+"""What a site is expected to use and produce."""
+
+from typing import Literal
+
+from fastapi import APIRouter, HTTPException
+
+from aurora.domain.texts import text
+from app.api.access import AsOf, OwnSubject, Shared, Subject, published
+from app.api.errors import ExactJSON
+from app.queries.forecasts import HORIZONS, newest_in
+from app.services import Services
+
+router = APIRouter(prefix="/forecast", tags=["forecasts"], responses={401: {}, 404: {}, 410: {}})
+Horizon = Literal["24h", "7d"]
+
+
+@router.get("/energy_consumption/{device_id}", summary="Expected consumption", response_class=ExactJSON)
+def consumption(subject: OwnSubject, services: Shared, horizon: Horizon = "24h", as_of: AsOf = None) -> ExactJSON:
+    """The newest forecast of the site's consumption, by hour."""
+    return _newest(services, subject, "consumption", horizon, as_of)
+
+
+@router.get("/energy_production/{device_id}", summary="Expected production", response_class=ExactJSON)
+def production(subject: OwnSubject, services: Shared, horizon: Horizon = "24h", as_of: AsOf = None) -> ExactJSON:
+    """The newest forecast of the site's production, by hour."""
+    return _newest(services, subject, "production", horizon, as_of)
+
+
+def _newest(services: Services, subject: Subject, channel: str, horizon: Horizon, as_of: str | None) -> ExactJSON:
+    """Forecasts are made for whole sites; a device id is answered with its site's, as `site_id` says."""
+    snapshot = published(services, as_of)
+    found = newest_in(snapshot, subject.site.site_id, channel)
+    if found is None:
+        raise HTTPException(404, text("api.needs_forecast", subject=subject.site.site_id))
+    first = found.points[0]["interval_start_at"]
+    return ExactJSON(
+        {
+            "site_id": found.site_id,
+            "channel": channel,
+            "horizon": horizon,
+            "issued_at": found.issued_at,
+            "model_name": found.model_name,
+            "model_version": found.model_version,
+            "refresh_id": snapshot.refresh_id,
+            "points": found.between(first, first + HORIZONS[horizon]),
+        }
+    )

@@ -1,0 +1,103 @@
+"""Reports of a site over gold: points of a trend and totals of a period. Columns are gold's."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from aurora.accounts.models import Site
+from aurora.domain.calendar import days as calendar_days
+from aurora.lake.manifest import Snapshot
+from aurora.lake.store import Between
+from aurora.lake.tables import CHANNELS
+from app.queries.periods import Interval, Range, bucket_end, bucket_start, whole_buckets
+from app.queries.reader import rows_of_site
+
+_NOT_SHOWN = ("site_id", "refresh_id", "interval_seconds", "day_seconds", "month_seconds")
+_ADDED_UP = [*(f"{channel}_kwh" for channel in CHANNELS), "self_consumed_kwh", "cost", "export_revenue", "emissions_kg_co2"]
+_COVERED = [f"{channel}_covered_seconds" for channel in CHANNELS]
+
+
+def has_energy(snapshot: Snapshot, site: Site) -> bool:
+    """Whether any energy of the site was published."""
+    rows = snapshot.scan("gold/energy_monthly").filter(pl.col("site_id") == site.site_id)
+    return not rows.select("local_month").head(1).collect().is_empty()
+
+
+def trend(snapshot: Snapshot, site: Site, interval: Interval, span: Range) -> list[dict[str, Any]]:
+    """Points of the buckets that begin in `span`, each whole, oldest first."""
+    if interval in {"15min", "hour"}:
+        table = "gold/energy_15min" if interval == "15min" else "gold/energy_hourly"
+        rows = rows_of_site(snapshot, table, site.site_id, [Between("interval_start_at", span.start_at, span.end_at)])
+        return _points(rows.drop("local_date"), "interval_start_at")
+    first, end = whole_buckets(*span.days, interval)
+    if interval == "day":
+        return _points(_days(snapshot, site, first, end), "local_date")
+    if interval == "month":
+        rows = rows_of_site(snapshot, "gold/energy_monthly", site.site_id)
+        return _points(rows.filter(pl.col("local_month").is_between(first, end, closed="left")), "local_month")
+    column = "local_date" if interval == "week" else "local_month"
+    rows = _days(snapshot, site, first, end)
+    starts = rows.get_column("local_date").map_elements(lambda day: bucket_start(day, interval), return_dtype=pl.Date)
+    groups = rows.with_columns(starts.alias("_start")).sort("_start").group_by("_start", maintain_order=True)
+    return [{column: start, **totals(part, site, start, bucket_end(start, interval))} for (start,), part in groups]
+
+
+def summary(snapshot: Snapshot, site: Site, first: date, end: date) -> dict[str, Any]:
+    """Totals of the local days from `first` up to, but not with, `end`."""
+    return totals(_days(snapshot, site, first, end), site, first, end)
+
+
+def _days(snapshot: Snapshot, site: Site, first: date, end: date) -> pl.DataFrame:
+    return rows_of_site(snapshot, "gold/energy_daily", site.site_id, [Between("local_date", first, end)]).sort("local_date")
+
+
+def _points(rows: pl.DataFrame, key: str) -> list[dict[str, Any]]:
+    shown = [name for name in rows.columns if name not in {key, *_NOT_SHOWN, *_COVERED}]
+    return rows.sort(key).select(key, *shown).fill_nan(None).to_dicts()
+
+
+def totals(rows: pl.DataFrame, site: Site, first: date, end: date) -> dict[str, Any]:
+    """Columns of gold over some days: sums of what is known (null where nothing is), ratios of the sums, completeness of the whole time.
+
+    Args:
+        rows: Rows of gold/energy_daily from `first` up to, but not with, `end`.
+        site: Where.
+        first: First local day.
+        end: The day after the last.
+    """
+    sums = rows.select(pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in _ADDED_UP).row(0, named=True)
+    peak = rows.drop_nulls("peak_kw").sort("peak_kw", "peak_at", descending=[True, False]).head(1)
+    currencies = rows.get_column("currency").drop_nulls().unique().to_list()
+    return {
+        **sums,
+        "currency": currencies[0] if len(currencies) == 1 else None,
+        "completeness_ratio": _completeness(rows, site, first, end),
+        "derived_channels": sorted({name for names in rows.get_column("derived_channels").drop_nulls().to_list() for name in names}),
+        "peak_kw": peak.item(0, "peak_kw") if peak.height else None,
+        "peak_at": peak.item(0, "peak_at") if peak.height else None,
+        "base_load_kw": rows.get_column("base_load_kw").mean(),
+        "self_sufficiency_ratio": _self_sufficiency(sums["consumption_kwh"], sums["grid_import_kwh"]),
+        "self_consumption_ratio": _ratio(sums["self_consumed_kwh"], sums["production_kwh"]),
+    }
+
+
+def _self_sufficiency(consumption_kwh: float | None, grid_import_kwh: float | None) -> float | None:
+    share = _ratio(grid_import_kwh, consumption_kwh)
+    return None if share is None else max(1 - share, 0.0)
+
+
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else part / whole
+
+
+def _completeness(rows: pl.DataFrame, site: Site, first: date, end: date) -> float | None:
+    """Seconds covered by readings / seconds of all the days, the least over the channels that are expected."""
+    sums = rows.select(pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in _COVERED).row(0)
+    covered = [seconds for seconds in sums if seconds is not None]
+    return min(min(covered) / seconds_of_days(site.time_zone, first, end), 1.0) if covered else None
+
+
+def seconds_of_days(time_zone: str, first: date, end: date) -> int:
+    """Length of the local days from `first` up to, but not with, `end`. [s]"""
+    return int(calendar_days([time_zone], first, end - timedelta(days=1)).get_column("day_seconds").sum())
