@@ -1,0 +1,1 @@
+"""The composition root: Dagster's definitions and the command line `aurora`."""

@@ -1,0 +1,24 @@
+"""Every command of `aurora`, as typer shows them; what they do is in the modules beside this one."""
+
+import typer
+
+from orchestration.cli import data, models, people, places, running
+
+cli = typer.Typer(
+    name="aurora",
+    help="Where every kilowatt-hour comes from, goes to, costs and will be needed next.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (running.demo, running.up, running.init, running.status, data.refresh, data.sql, data.simulate, models.train, models.forecast,
+                models.recommend):  # fmt: skip
+    cli.command()(command)
+cli.command("replay-rejected")(data.replay_rejected)
+cli.command("process", hidden=True)(running.process)
+cli.command("import")(data.import_file)
+cli.add_typer(places.site, name="site")
+cli.add_typer(places.device, name="device")
+cli.add_typer(people.user, name="user")

@@ -1,0 +1,124 @@
+"""The processes of one machine, and how one of them is run."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aurora.errors import Refused
+from aurora.home import Home
+from aurora.settings import Settings
+
+PR_SET_PDEATHSIG = 1
+TELEMETRY_OFF = {
+    "DO_NOT_TRACK": "1",
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+}
+
+Run = Callable[[Settings, Home], None]
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process.
+
+    Attributes:
+        name: What it is called in settings, logs and notes.
+        run: Blocks until it is asked to end.
+        is_wanted: Whether an installation needs it.
+        health: Path that answers once it is ready; empty where it has no HTTP.
+    """
+
+    name: str
+    run: Run
+    is_wanted: Callable[[Settings, Home], bool]
+    health: str = ""
+
+
+def _always(_settings: Settings, _home: Home) -> bool:
+    return True
+
+
+def _broker(settings: Settings, home: Home) -> None:
+    from ingestion.broker import run
+
+    run(settings, home)
+
+
+def _ingestion(settings: Settings, home: Home) -> None:
+    from ingestion.server import run
+
+    run(settings, home)
+
+
+def _api(settings: Settings, home: Home) -> None:
+    from app.api.server import run
+
+    run(settings, home)
+
+
+def _app(settings: Settings, home: Home) -> None:
+    from app.server import run
+
+    run(settings, home)
+
+
+def _devices(settings: Settings, home: Home) -> None:
+    from ingestion.demo.live import run
+
+    run(settings, home)
+
+
+def _dagster(program: str) -> Run:
+    def run(settings: Settings, home: Home) -> None:
+        from orchestration.running import dagster_programs
+
+        dagster_programs.become(program, settings, home)
+
+    return run
+
+
+PROCESSES = {
+    process.name: process
+    for process in (
+        Process("broker", _broker, lambda settings, _home: not settings.resolved_mqtt_url),
+        Process("ingestion", _ingestion, _always, "/v1/healthz"),
+        Process("api", _api, _always, "/v1/healthz"),
+        Process("app", _app, _always, "/healthz"),
+        Process("dagster-code", _dagster("code"), _always),
+        Process("dagster-daemon", _dagster("daemon"), _always),
+        Process("dagster", _dagster("webserver"), _always, "/server_info"),
+        Process("devices", _devices, lambda _settings, home: home.is_demo),
+    )
+}
+
+
+def run_process(name: str, settings: Settings, home: Home) -> None:
+    """Be the process `name` until asked to end; ends with its parent.
+
+    Raises:
+        Refused: If there is no such process.
+    """
+    if name not in PROCESSES:
+        raise Refused(f"There is no process {name}. They are: {', '.join(PROCESSES)}.")
+    end_with_parent()
+    os.environ.update(TELEMETRY_OFF)
+    PROCESSES[name].run(settings, home)
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to end this process when the one that started it dies; without a kernel that can, do nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def log_file(home: Home, name: str) -> Path:
+    """Where a process's log lines go."""
+    return home.path / "logs" / f"{name}.log"

@@ -1,0 +1,108 @@
+"""How an installation is: which processes answer, what was published last, what the tables hold."""
+
+from typing import Any
+
+import httpx
+import polars as pl
+
+from aurora.accounts import people
+from aurora.accounts.database import Accounts
+from aurora.errors import AuroraError
+from aurora.home import Home
+from aurora.lake import manifest
+from aurora.lake.store import Lake
+from aurora.lake.tables import TABLES
+from aurora.settings import Settings
+from orchestration.running.processes import PROCESSES
+from orchestration.running.supervisor import wanted
+
+TIMEOUT_SECONDS = 2.0
+DEMO_USER = "demo"
+
+
+def read(settings: Settings, home: Home, lake: Lake, accounts: Accounts) -> dict[str, Any]:
+    """The state of the home as `aurora status --json` prints it."""
+    snapshot = manifest.newest(lake)
+    processes = {name: is_answering(name, settings, home) for name in wanted(settings, home)}
+    demo = _demo(home, accounts) if home.is_demo else {}
+    published = snapshot.refresh_id != ""
+    state = {
+        "ready": all(processes.values()) and (not home.is_demo or _is_demo_ready(snapshot, accounts, demo)),
+        "home": str(home.path),
+        "is_demo": home.is_demo,
+        "addresses": addresses(settings),
+        "metrics": {name: url for name in wanted(settings, home) if (url := home.read_note(f"metrics-{name}").get("url"))},
+        "processes": processes,
+        "last_refresh": _last_refresh(lake) if published else None,
+        "pending_days": sum(len(days) for days in snapshot.pending.values()),
+        "rejected": _rows(lake, "bronze/rejected", None),
+        "tables": {name: _table(lake, name, snapshot) for name in TABLES},
+    }
+    return state | demo
+
+
+def addresses(settings: Settings) -> dict[str, str]:
+    """Full addresses of what people and devices reach."""
+    host = "127.0.0.1" if settings.host in {"", "0.0.0.0"} else settings.host  # noqa: S104
+    return {
+        "app": f"http://{host}:{settings.app_port}",
+        "api": f"http://{host}:{settings.api_port}",
+        "ingest": f"http://{host}:{settings.ingest_port}",
+        "dagster": f"http://{host}:{settings.dagster_port}",
+        "mqtt": _without_password(settings.resolved_mqtt_url) or f"mqtt://{host}:{settings.mqtt_port}",
+    }
+
+
+def is_answering(name: str, settings: Settings, home: Home) -> bool:
+    """Whether a process answers at its address, or is alive where it has none."""
+    base = {"ingestion": "ingest"}.get(name, name)
+    health = PROCESSES[name].health
+    if health:
+        try:
+            return httpx.get(addresses(settings)[base] + health, timeout=TIMEOUT_SECONDS).status_code == 200  # noqa: PLR2004
+        except httpx.HTTPError:
+            return False
+    if name.startswith("dagster"):
+        return is_answering("dagster", settings, home)
+    return bool(home.read_note(name))
+
+
+def _without_password(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}" if url else ""
+
+
+def _last_refresh(lake: Lake) -> dict[str, Any] | None:
+    rows = lake.scan(manifest.MANIFEST).filter(pl.col("kind").is_in(["refresh", "full"])).sort("finished_at").tail(1).collect()
+    columns = ("refresh_id", "finished_at", "readings_in")
+    return {column: rows[column][0] for column in columns} if rows.height else None
+
+
+def _table(lake: Lake, name: str, snapshot: manifest.Snapshot) -> dict[str, int]:
+    is_published = not name.startswith(("bronze/", "meta/refreshes"))
+    version = snapshot.versions.get(name, 0) if is_published else lake.version(name)
+    return {"rows": _rows(lake, name, version), "version": version}
+
+
+def _rows(lake: Lake, name: str, version: int | None) -> int:
+    files = lake.files(name, version)
+    return int(files["num_records"].sum()) if files.height else 0
+
+
+def _demo(home: Home, accounts: Accounts) -> dict[str, Any]:
+    from ingestion.demo import login_device
+
+    try:
+        device: dict[str, Any] = login_device(accounts, home)
+    except AuroraError:
+        device = {}
+    return {"demo_login": {"username": DEMO_USER, "password": home.secret("demo_password")}, "demo_device": device}
+
+
+def _is_demo_ready(snapshot: manifest.Snapshot, accounts: Accounts, demo: dict[str, Any]) -> bool:
+    login = demo["demo_login"]
+    needed = ("gold/energy_hourly", "gold/forecasts", "gold/recommendations")
+    has_rows = all(_rows(snapshot.lake, name, snapshot.versions.get(name, 0)) > 0 for name in needed)
+    return has_rows and people.check_login(accounts, login["username"], login["password"]) is not None

@@ -1,0 +1,41 @@
+"""Jobs and their rhythm."""
+
+import dagster as dg
+
+from orchestration import assets
+
+IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+refresh_job = dg.define_asset_job(
+    "refresh_lake_job", selection=dg.AssetSelection.assets(assets.refresh_lake), executor_def=dg.in_process_executor
+)
+train_job = dg.define_asset_job("train_models_job", selection=dg.AssetSelection.assets(assets.models), executor_def=dg.in_process_executor)
+forecast_job = dg.define_asset_job(
+    "issue_forecasts_job", selection=dg.AssetSelection.assets(assets.forecasts), executor_def=dg.in_process_executor
+)
+advice_job = dg.define_asset_job(
+    "score_recommendations_job", selection=dg.AssetSelection.assets(assets.recommendations), executor_def=dg.in_process_executor
+)
+JOBS = [refresh_job, train_job, forecast_job, advice_job]
+
+
+def all_schedules() -> list[dg.ScheduleDefinition]:
+    """The refresh every few minutes as the settings say, forecasts every hour, advice once and training once a day."""
+    from aurora import settings
+
+    loaded = settings.load()
+    return [
+        _schedule("every_few_minutes", refresh_job, f"*/{max(1, min(59, loaded.refresh_seconds // 60))} * * * *"),
+        _schedule("hourly", forecast_job, "4 * * * *"),
+        _schedule("daily_advice", advice_job, "20 4 * * *"),
+        _schedule("daily_training", train_job, "40 3 * * *"),
+    ]
+
+
+def _schedule(name: str, job: dg.UnresolvedAssetJobDefinition, cron: str) -> dg.ScheduleDefinition:
+    @dg.schedule(name=name, job=job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        running = context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=IN_PROGRESS), limit=1)
+        return dg.SkipReason(f"Run {running[0].run_id} is still at work.") if running else dg.RunRequest()
+
+    return tick
