@@ -150,7 +150,7 @@ async def serve(settings: Settings, home: Home, stop: threading.Event) -> None:
     }
     broker = PatientBroker(config)
     await broker.start()
-    await _await_listener(broker, listener_client_id(given["listener_password"]))
+    await _await_listener(broker, given["listener_password"])
     home.note("broker", {"url": f"mqtt://{settings.host}:{settings.mqtt_port}", "pid": os.getpid()})
     log.info("broker ready", port=settings.mqtt_port)
     while not stop.is_set():
@@ -159,12 +159,17 @@ async def serve(settings: Settings, home: Home, stop: threading.Event) -> None:
         await asyncio.wait_for(broker.shutdown(), timeout=3)
 
 
-async def _await_listener(broker: Broker, client_id: str) -> None:
+async def _await_listener(broker: Broker, password: str) -> None:
     """Keep messages for the listener from the first one on, also before it has connected for the first time."""
-    context = broker.plugins_manager.context
-    if isinstance(context, BrokerContext):
-        for topic in TOPICS:
-            await context.add_subscription(client_id, topic, 1)
+    context, client_id = broker.plugins_manager.context, listener_client_id(password)
+    if not isinstance(context, BrokerContext):
+        return
+    await context.add_subscription(client_id, None, None)
+    session = context.get_session(client_id)
+    if session is not None:
+        session.username, session.password, session.clean_session = LISTENER, password, False
+    for topic in TOPICS:
+        await context.add_subscription(client_id, topic, 1)
 
 
 def run(settings: Settings, home: Home) -> None:
