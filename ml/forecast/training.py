@@ -49,7 +49,7 @@ def train(
     home: Home,
     settings: Settings,  # noqa: ARG001
     now: datetime,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
     sites: Sequence[str] | None = None,
 ) -> list[TrainedModel]:
     """Train every site (or the given ones) and log it as one MLflow run; returns the new champions.
@@ -63,7 +63,7 @@ def train(
         home: Where MLflow's store and the champions are kept.
         settings: Of this installation.
         now: What is known ends here.
-        progress: Told (series done, series in all).
+        progress: Told (series done, series in all, what is done).
         sites: Ids of the sites to train; None for all.
     """
     began = time.monotonic()
@@ -74,7 +74,7 @@ def train(
     for done, ((site_id, channel), history) in enumerate(enough.items(), 1):
         trained.append(train_series(places[site_id], channel, history))
         if progress is not None:
-            progress(done, len(enough))
+            progress(done, len(enough), "Training")
     log = logs.logger(__name__)
     if not trained:
         log.warning("nothing to train", sites=len(places), least_days=LEAST_DAYS)
