@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable
+import re
 from datetime import UTC, datetime
 from http.cookies import CookieError, SimpleCookie
 
@@ -22,13 +22,25 @@ ASSET_FOLDERS = frozenset({"_stcore", "static", "media", "component", "app", "v1
 
 # The only script of our own that a page ever inserts; the policy admits it by its hash.
 TO_LOGIN_SCRIPT = 'window.location.replace("/login");'
-_SCRIPT_HASH = base64.b64encode(hashlib.sha256(TO_LOGIN_SCRIPT.encode()).digest()).decode()
+INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 SECURITY_HEADERS = {
-    "content-security-policy": "; ".join(
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+def content_policy(shell: str) -> str:
+    """The content security policy of the pages: nothing from elsewhere, and of inline scripts only those of Streamlit's own `shell` page."""
+    scripts = [TO_LOGIN_SCRIPT, *INLINE_SCRIPT.findall(shell)]
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    return "; ".join(
         (
             "default-src 'self'",
-            f"script-src 'self' 'sha256-{_SCRIPT_HASH}'",
+            "script-src 'self' " + " ".join(f"'sha256-{digest}'" for digest in hashes),
             # Streamlit's frontend writes its styles into the page as it runs.
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' data: blob:",
@@ -40,28 +52,23 @@ SECURITY_HEADERS = {
             "form-action 'self'",
             "frame-ancestors 'none'",
         )
-    ),
-    "x-frame-options": "DENY",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "cross-origin-opener-policy": "same-origin",
-}
+    )
 
 
 class Gate:
     """ASGI middleware: refuses what comes without a valid login, and sets the security headers on every answer."""
 
-    def __init__(self, app: ASGIApp, sessions: Sessions) -> None:
+    def __init__(self, app: ASGIApp, sessions: Sessions, policy: str) -> None:
         self._app = app
         self._sessions = sessions
+        self._headers = SECURITY_HEADERS | {"content-security-policy": policy}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        guarded = _with_headers(scope, send) if scope["type"] == "http" else send
+        guarded = self._with_headers(scope, send) if scope["type"] == "http" else send
         is_open = scope["type"] == "http" and scope["path"] in OPEN_PATHS
         if is_open or await self.user_of(scope) is not None:
             await self._app(scope, receive, guarded)
@@ -74,6 +81,20 @@ class Gate:
     async def user_of(self, scope: Scope) -> User | None:
         """Whose login a request carries."""
         return await to_thread.run_sync(self._sessions.user, cookies_of(Headers(scope=scope)), datetime.now(UTC))
+
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        is_cacheable = scope["path"].startswith("/static/")
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+                if not is_cacheable:
+                    headers["cache-control"] = "no-store"
+            await send(message)
+
+        return guarded
 
 
 def cookies_of(headers: Headers) -> dict[str, str]:
@@ -90,18 +111,3 @@ def _refusal(scope: Scope) -> Response:
     if scope["method"] in PAGE_METHODS and scope["path"].split("/")[1] not in ASSET_FOLDERS:
         return RedirectResponse("/login", status_code=303)
     return JSONResponse({"detail": text("login.refused")}, status_code=401)
-
-
-def _with_headers(scope: Scope, send: Send) -> Callable[[Message], Awaitable[None]]:
-    is_cacheable = scope["path"].startswith("/static/")
-
-    async def guarded(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers[name] = value
-            if not is_cacheable:
-                headers["cache-control"] = "no-store"
-        await send(message)
-
-    return guarded

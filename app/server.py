@@ -9,14 +9,16 @@ from starlette.types import ASGIApp
 
 from aurora import metrics
 from aurora.home import Home
+from aurora.logs import logger
 from aurora.settings import Settings
 from app import health, serving
-from app.gate import Gate
+from app.gate import Gate, content_policy
 from app.login import Login
 from app.requests import RequestLog
 from app.services import Services, install, open_services
 from app.throttle import Throttle
 
+_log = logger(__name__)
 SCRIPT = Path(__file__).parent / "pages" / "start.py"
 
 STREAMLIT_OPTIONS: dict[str, Any] = {
@@ -26,6 +28,7 @@ STREAMLIT_OPTIONS: dict[str, Any] = {
     "client.toolbarMode": "minimal",
     "client.showSidebarNavigation": False,
     "global.developmentMode": False,
+    "logger.enableRich": False,
     "logger.hideWelcomeMessage": True,
     "runner.magicEnabled": False,
     "server.enableAgentApi": False,
@@ -57,13 +60,20 @@ def run(settings: Settings, home: Home) -> None:
 
 def pages(services: Services, throttle: Throttle | None = None) -> ASGIApp:
     """The ASGI app of the pages; one a process, as Streamlit keeps its settings in globals."""
-    from streamlit import App
+    import streamlit
     from streamlit.web.bootstrap import load_config_options
 
     load_config_options(STREAMLIT_OPTIONS)
     install(services)
-    return App(
+    policy = content_policy((Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8"))
+    return streamlit.App(
         SCRIPT,
         routes=[*health.routes(services), *Login(services, throttle or Throttle()).routes()],
-        middleware=[Middleware(RequestLog, service="app"), Middleware(Gate, sessions=services.sessions)],
+        middleware=[Middleware(RequestLog, service="app"), Middleware(Gate, sessions=services.sessions, policy=policy)],
+        on_script_error=_tell,
     )
+
+
+def _tell(error: Exception) -> None:
+    """Log what stopped a page; the person sees that something went wrong, and no more."""
+    _log.error("page_failed", exc_info=error)

@@ -1,29 +1,64 @@
 """The frame round every page: who is logged in, which site, the way out."""
 
 from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
 
 import streamlit as st
 
-from aurora.accounts.models import User
+from aurora.accounts.models import Site, User
 from aurora.accounts.people import visible_sites
 from aurora.domain.texts import text
-from app.gate import TO_LOGIN_SCRIPT
+from app.pages import cards, overview
+from app.pages.logins import signed_in
 from app.services import Services, current
+
+STYLE = Path(__file__).parent / "style.css"
+ICON = Path(__file__).parents[1] / "assets" / "icon.svg"
 
 
 def show() -> None:
     """The page of the person whose cookie the session carries."""
     services = current()
-    st.set_page_config(page_title=text("app.name"), layout="wide")
+    st.set_page_config(page_title=text("app.name"), page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
+    st.html(STYLE)
     user = signed_in(services)
-    st.write(user.username)
+    sites = visible_sites(services.accounts, user.user_id, datetime.now(UTC))
+    with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small"):
+        badge = f'<span class="au-badge" title="{escape(text("app.demo_hint"))}">{escape(text("app.demo_badge"))}</span>'
+        st.html(f'<div class="au-brand"><span class="au-sun"></span>{escape(text("app.name"))}{badge if services.home.is_demo else ""}</div>')
+        site = _pick(sites)
+        st.html(_way_out(services, user))
+    if site is None:
+        with st.container(key="card_none"):
+            st.html(cards.heading(text("sites.none_title")) + cards.hint(text("sites.none_hint")))
+        return
+    overview.show(services, site)
 
 
-def signed_in(services: Services) -> User:
-    """Whose login the session carries; where it has ended, the browser is sent to the form and the run stops here."""
-    user = services.sessions.user(st.context.cookies, datetime.now(UTC))
-    if user is None:
-        st.html(f"<p>{text('app.signed_out')} <a href='/login'>{text('app.sign_in_again')}</a></p>")
-        st.html(f"<script>{TO_LOGIN_SCRIPT}</script>", unsafe_allow_javascript=True)
-        st.stop()
-    return user
+def _pick(sites: list[Site]) -> Site | None:
+    """The site to show: the one of the address where the person may see it, else the first."""
+    by_id = {site.site_id: site for site in sites}
+    if not by_id:
+        return None
+    asked = st.query_params.get("site", "")
+    chosen = asked if asked in by_id else next(iter(by_id))
+    if len(by_id) > 1:
+        chosen = st.selectbox(
+            text("app.site"),
+            list(by_id),
+            index=list(by_id).index(chosen),
+            format_func=lambda site_id: by_id[site_id].name,
+            label_visibility="collapsed",
+            width=260,
+        )
+        st.query_params["site"] = chosen
+    return by_id[chosen]
+
+
+def _way_out(services: Services, user: User) -> str:
+    token = services.sessions.logout_token(st.context.cookies)
+    return (
+        f'<form class="au-out" method="post" action="/logout"><span>{escape(user.username)}</span>'
+        f'<input type="hidden" name="token" value="{escape(token)}"><button type="submit">{escape(text("app.sign_out"))}</button></form>'
+    )

@@ -1,0 +1,188 @@
+"""The parts of a page that are words and figures, as HTML. Everything that comes from outside is escaped here, and only here."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+
+from aurora.domain import formats
+from aurora.domain.calendar import local_date
+from aurora.domain.texts import text
+from app.queries.now import SitePower
+from app.queries.overview import Anomalies, Day
+
+IDLE_KW = 0.005
+COMMAND = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure with what it means.
+
+    Attributes:
+        label: What it is.
+        figure: The number, formatted.
+        unit: Its unit.
+        note: A few words below.
+        tone: `solar use grid battery plain`, or `silent` where the figure is unknown.
+    """
+
+    label: str
+    figure: str
+    unit: str = ""
+    note: str = ""
+    tone: str = "plain"
+
+
+def tiles(given: Sequence[Tile], name: str) -> str:
+    """Tiles side by side, as many in a row as fit."""
+    return f'<div class="au-tiles au-{name}">{"".join(_tile(tile) for tile in given)}</div>'
+
+
+def _tile(tile: Tile) -> str:
+    unit = f'<span class="au-unit">{escape(tile.unit)}</span>' if tile.unit else ""
+    return (
+        f'<div class="au-tile au-tone-{tile.tone}"><div class="au-label">{escape(tile.label)}</div>'
+        f'<div class="au-figure">{escape(tile.figure)}{unit}</div><div class="au-note">{escape(tile.note)}</div></div>'
+    )
+
+
+def heading(title: str, subtitle: str = "") -> str:
+    """Title of a section."""
+    below = f'<p class="au-subtitle">{escape(subtitle)}</p>' if subtitle else ""
+    return f'<div class="au-heading"><h2>{escape(title)}</h2>{below}</div>'
+
+
+def hint(words: str) -> str:
+    """What to do where there is nothing to show yet; text between backticks is a command."""
+    marked = COMMAND.sub(r"<code>\1</code>", escape(words))
+    return f'<p class="au-hint">{marked}</p>'
+
+
+def power_tiles(now: SitePower) -> list[Tile]:
+    """Solar, use, battery and grid now; what the site cannot have is left out."""
+    shown = [] if "production" in now.facts else [_one_way(now, "production", text("now.solar"), text("now.producing"), "solar")]
+    shown.append(_one_way(now, "consumption", text("now.home"), text("now.using"), "use"))
+    if "battery_charge" not in now.facts:
+        shown.append(_two_way(now, ("battery_charge", "battery_discharge"), ("charging", "discharging"), text("now.battery"), "battery"))
+    shown.append(_two_way(now, ("grid_import", "grid_export"), ("importing", "exporting"), text("now.grid"), "grid"))
+    return shown
+
+
+def _one_way(now: SitePower, channel: str, label: str, doing: str, tone: str) -> Tile:
+    kw = now.power_kw[channel]
+    if kw is None:
+        return _silent(now, (channel,), label)
+    return Tile(label, *formats.power(kw), note=_note(now, channel, doing if kw > IDLE_KW else text("now.idle")), tone=tone)
+
+
+def _two_way(now: SitePower, channels: tuple[str, str], doing: tuple[str, str], label: str, tone: str) -> Tile:
+    known = [(now.power_kw[channel], channel, text(f"now.{word}")) for channel, word in zip(channels, doing, strict=True)]
+    if any(kw is None for kw, _, _ in known):
+        return _silent(now, channels, label)
+    kw, channel, word = max(known, key=lambda one: one[0] or 0.0)
+    return Tile(label, *formats.power(kw), note=_note(now, channel, word if (kw or 0.0) > IDLE_KW else text("now.idle")), tone=tone)
+
+
+def _note(now: SitePower, channel: str, doing: str) -> str:
+    age = now.age.get(channel)
+    derived = text("now.derived") if channel in now.derived else ""
+    return " · ".join(part for part in (doing, derived, text("age.ago", age=formats.duration(age)) if age is not None else "") if part)
+
+
+def _silent(now: SitePower, channels: Sequence[str], label: str) -> Tile:
+    spans = [now.silent_for[channel] for channel in channels if channel in now.silent_for]
+    note = text("now.silent_since", age=formats.duration(max(spans))) if spans else text("now.no_data")
+    return Tile(label, text("app.unknown"), note=note, tone="silent")
+
+
+def mix_bar(now: SitePower) -> str:
+    """A bar of where the power in use comes from; empty where that is not known."""
+    used, bought, stored = (now.power_kw[channel] for channel in ("consumption", "grid_import", "battery_discharge"))
+    if used is None or bought is None or stored is None or used <= IDLE_KW:
+        return ""
+    grid = min(bought, used)
+    battery = min(stored, used - grid)
+    parts = [("solar", text("now.from_solar"), used - grid - battery), ("battery", text("now.from_battery"), battery)]
+    parts.append(("grid", text("now.from_grid"), grid))
+    shown = [(tone, label, kw / used) for tone, label, kw in parts if kw / used >= 0.005]  # noqa: PLR2004
+    bar = "".join(f'<span class="au-part au-fill-{tone}" style="flex-grow:{ratio:.4f}"></span>' for tone, _, ratio in shown)
+    key = "".join(
+        f'<span class="au-key"><span class="au-dot au-fill-{tone}"></span>{escape(label)} {escape(formats.percent(ratio))}</span>'
+        for tone, label, ratio in shown
+    )
+    return f'<div class="au-mix"><div class="au-label">{escape(text("now.mix"))}</div><div class="au-bar">{bar}</div><div>{key}</div></div>'
+
+
+def today_tiles(day: Day, *, has_production: bool) -> list[Tile]:
+    """Energy, money and completeness of today."""
+    energy = day.energy_kwh
+    shown = [_energy(text("today.used"), energy["consumption"], "use")]
+    if has_production:
+        shown.append(_energy(text("today.produced"), energy["production"], "solar"))
+    shown.append(_energy(text("today.imported"), energy["grid_import"], "grid"))
+    if has_production:
+        shown.append(_energy(text("today.exported"), energy["grid_export"], "solar"))
+    cost_note = text("today.no_price") if day.net_cost is None else text("today.cost_hint")
+    shown.append(Tile(text("today.cost"), formats.money(day.net_cost, day.currency), note=cost_note))
+    if has_production:
+        ratio = formats.percent(day.self_sufficiency_ratio)
+        shown.append(Tile(text("today.self_sufficiency"), ratio, note=text("today.self_sufficiency_hint")))
+    measured = formats.percent(day.completeness_ratio)
+    return [*shown, Tile(text("today.completeness"), measured, note=text("today.completeness_hint"))]
+
+
+def _energy(label: str, kwh: float | None, tone: str) -> Tile:
+    figure, _, unit = formats.energy(kwh).partition(" ")
+    return Tile(label, figure, unit, tone=tone if kwh is not None else "silent")
+
+
+def recommendation(row: dict[str, Any]) -> str:
+    """One thing to do: what, why, what it brings and how sure that is."""
+    money, kwh = row["expected_saving_cost"], row["expected_saving_kwh"]
+    amount, energy = formats.money(money, row["currency"]), formats.energy(kwh)
+    saves = (
+        text("advice.saves", money=amount, energy=energy)
+        if money is not None and kwh is not None
+        else text("advice.saves_money", money=amount)
+        if money is not None
+        else text("advice.saves_energy", energy=energy)
+        if kwh is not None
+        else ""
+    )
+    score = row["effectiveness_score"]
+    likely = text("advice.likelihood", ratio=formats.percent(score)) if score is not None else ""
+    chips = "".join(f'<span class="au-chip au-chip-{name}">{escape(words)}</span>' for name, words in (("gain", saves), ("sure", likely)) if words)
+    action = row["suggested_action"]
+    do = f'<p class="au-do"><b>{escape(text("advice.do"))}:</b> {escape(action)}</p>' if action else ""
+    return (
+        f'<article class="au-item"><h3>{escape(row["title"] or "")}</h3><p>{escape(row["description"] or "")}</p>{do}'
+        f'<div class="au-chips">{chips}</div></article>'
+    )
+
+
+def anomaly_list(found: Anomalies, zone_name: str) -> str:
+    """What is open, newest first."""
+    if not found.count:
+        return hint(text("anomalies.nothing_open"))
+    items = "".join(
+        f'<article class="au-item au-alert"><p class="au-when">{escape(_when(row["starts_at"], zone_name))}</p>'
+        f"<p>{escape(row['explanation'] or row['kind'])}</p></article>"
+        for row in found.newest
+    )
+    more = found.count - len(found.newest)
+    return items + (f'<p class="au-hint">{escape(text("anomalies.more", count=more))}</p>' if more else "")
+
+
+def _when(moment: datetime, zone_name: str) -> str:
+    return f"{formats.day_name(local_date(moment, zone_name))}, {formats.clock(moment, zone_name)}"
+
+
+def freshness(finished_at: datetime | None, pending_days: int, now: datetime) -> str:
+    """How old the figures of the refresh are."""
+    if finished_at is None:
+        return text("status.never")
+    age = text("status.refreshed", age=formats.duration(max(now - finished_at, timedelta())))
+    return f"{age} · {text('status.pending', count=pending_days)}" if pending_days else age
