@@ -1,5 +1,7 @@
 """Jobs and their rhythm."""
 
+from typing import Any
+
 import dagster as dg
 
 from orchestration import assets
@@ -32,7 +34,7 @@ def all_schedules() -> list[dg.ScheduleDefinition]:
     ]
 
 
-def _schedule(name: str, job: dg.UnresolvedAssetJobDefinition, cron: str) -> dg.ScheduleDefinition:
+def _schedule(name: str, job: Any, cron: str) -> dg.ScheduleDefinition:
     @dg.schedule(name=name, job=job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         running = context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=IN_PROGRESS), limit=1)

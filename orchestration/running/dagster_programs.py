@@ -1,13 +1,21 @@
 """Dagster's own programs: this process becomes one of them."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 from aurora.home import Home
 from aurora.settings import Settings
+from orchestration.running.environment import TELEMETRY_OFF
 
+MAKE_DATABASES = """
+from dagster import DagsterInstance
+with DagsterInstance.get() as instance:
+    instance.get_runs(limit=1)
+    instance.all_instigator_state()
+"""
 CONFIGURATION = """\
 telemetry:
   enabled: false
@@ -22,8 +30,7 @@ retention:
 
 def become(program: str, settings: Settings, home: Home) -> NoReturn:
     """Replace this process by Dagster's `code` server, `daemon` or `webserver`."""
-    folder = prepare(home)
-    os.environ["DAGSTER_HOME"] = str(folder)
+    os.environ["DAGSTER_HOME"] = str(home.path / "dagster")
     os.environ["AURORA_HOME"] = str(home.path)
     code_port = str(home.read_note("ports")["dagster_code"])
     workspace = _workspace(home, code_port)
@@ -37,10 +44,17 @@ def become(program: str, settings: Settings, home: Home) -> NoReturn:
 
 
 def prepare(home: Home) -> Path:
-    """Dagster's folder in the home, with its configuration."""
+    """Dagster's folder in the home, with its configuration and its databases.
+
+    The databases are made here, by one process: its programs would each make them at once, and SQLite's migrations do not bear that.
+    """
     folder = home.path / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "dagster.yaml").write_text(CONFIGURATION, encoding="utf-8")
+    if not (folder / ".prepared").exists():
+        environment = os.environ | TELEMETRY_OFF | {"DAGSTER_HOME": str(folder)}
+        subprocess.run([sys.executable, "-c", MAKE_DATABASES], env=environment, check=True, capture_output=True)
+        (folder / ".prepared").touch()
     return folder
 
 

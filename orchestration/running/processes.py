@@ -11,17 +11,9 @@ from pathlib import Path
 from aurora.errors import Refused
 from aurora.home import Home
 from aurora.settings import Settings
+from orchestration.running.environment import TELEMETRY_OFF
 
 PR_SET_PDEATHSIG = 1
-TELEMETRY_OFF = {
-    "DO_NOT_TRACK": "1",
-    "DAGSTER_DISABLE_TELEMETRY": "1",
-    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
-}
-
 Run = Callable[[Settings, Home], None]
 
 

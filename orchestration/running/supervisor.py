@@ -15,7 +15,9 @@ import psutil
 from aurora.errors import Refused
 from aurora.home import Home
 from aurora.settings import Settings
-from orchestration.running.processes import PROCESSES, TELEMETRY_OFF, end_with_parent, log_file
+from orchestration.running import dagster_programs
+from orchestration.running.environment import TELEMETRY_OFF
+from orchestration.running.processes import PROCESSES, end_with_parent, log_file
 
 STOP_SECONDS = 6
 HEAD = """\
@@ -58,6 +60,7 @@ def running(settings: Settings, home: Home) -> Iterator[subprocess.Popen[bytes]]
     home.clear_notes()
     _check_ports(settings, home)
     home.note("up", {"pid": os.getpid(), "started_at": psutil.Process().create_time()})
+    dagster_programs.prepare(home)
     home.note("ports", {"dagster_code": _free_port()})
     child = subprocess.Popen(
         [sys.executable, "-m", "supervisor.supervisord", "-c", str(_configuration(settings, home))],

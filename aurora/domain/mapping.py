@@ -1,0 +1,199 @@
+"""What the columns of a foreign file mean: which is the time, which are channels, in which unit and measure.
+
+A proposal is taken only where it is unambiguous; everything else is refused with the flags that settle it.
+"""
+
+import re
+from collections.abc import Mapping as Mapped
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import numpy as np
+
+from aurora.domain import calendar
+from aurora.errors import Refused
+from aurora.lake.tables import CHANNELS, MEASURES
+
+UNIT_TO_KILO = {"Wh": 1e-3, "kWh": 1.0, "MWh": 1e3, "W": 1e-3, "kW": 1.0}
+POWER_UNITS = frozenset({"W", "kW"})
+LABELS = ("start", "end")
+MICRO = 1_000_000
+DAY_MICROS = 86_400 * MICRO
+
+TIME_NAMES = frozenset(
+    "timestamp time datetime date_time date ts ts_utc measured_at utc_timestamp local_time interval_start interval_end interval_start_at"
+    " period_start period_end start_time end_time start end zeit zeitstempel zeitpunkt datum datum_uhrzeit von bis".split()
+)
+CHANNEL_NAMES = {
+    "consumption": ("consumption", "load", "usage", "verbrauch", "stromverbrauch"),
+    "production": ("production", "generation", "pv", "solar", "pv_production", "solar_production", "erzeugung"),
+    "grid_import": ("grid_import", "import", "imported", "netzbezug", "bezug"),
+    "grid_export": ("grid_export", "export", "exported", "feed_in", "einspeisung", "netzeinspeisung"),
+    "battery_charge": ("battery_charge", "charge", "battery_charging"),
+    "battery_discharge": ("battery_discharge", "discharge", "battery_discharging"),
+}
+CHANNEL_OF = {name: channel for channel, names in CHANNEL_NAMES.items() for name in names}
+UNIT_SUFFIX = re.compile(r"_(mwh|kwh|wh|kw|w)$")
+TOTAL_SUFFIX = re.compile(r"_(total|register|counter|meter_reading|zaehlerstand)$")
+UNIT_NAMES = {unit.lower(): unit for unit in UNIT_TO_KILO}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the person said about the file; None and empty where nothing was said."""
+
+    time_column: str | None = None
+    time_zone: str | None = None
+    unit: str | None = None
+    channels: Mapped[str, str] = field(default_factory=dict)
+    measure: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class ColumnMeaning:
+    """What one column holds."""
+
+    channel: str
+    unit: str
+    measure: str
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """What a file's columns mean.
+
+    Attributes:
+        time_zone: Zone of times without offset; None where none was named.
+        columns: Meaning of each column that is read, by name.
+        label: Whether a time names the start or the end of its interval.
+    """
+
+    time_column: str
+    time_zone: str | None
+    columns: dict[str, ColumnMeaning]
+    label: str
+
+
+def propose(names: Sequence[str], wishes: Wishes) -> Mapping:
+    """The mapping of a file with columns of these names.
+
+    Raises:
+        Refused: If a wish cannot be met, or the names leave more than one reading; says which flags settle it.
+    """
+    _check_wishes(names, wishes)
+    time_column = wishes.time_column or _time_column(names)
+    columns = _channel_columns([name for name in names if name != time_column], wishes)
+    plain = _plain(time_column)
+    label = wishes.label or ("end" if re.search(r"(^|_)(end|bis)(_|$)", plain) else "start")
+    return Mapping(time_column, wishes.time_zone or ("UTC" if re.search(r"(^|_)utc(_|$)", plain) else None), columns, label)
+
+
+def looks_like_totals(values: np.ndarray) -> bool:
+    """Whether the values, in order of time, only ever grow from well above zero, as a meter's total does and energies do not."""
+    finite = values[np.isfinite(values)]
+    if len(finite) < 24:
+        return False
+    steps = np.diff(finite)
+    return bool((steps >= 0).all() and finite[0] > steps.max(initial=0.0) and finite[-1] > finite[0])
+
+
+def wall_times_to_utc(walls: np.ndarray, zone_name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Instants of wall-clock times of a zone, in the order they were written.
+
+    Where the clock shows an hour twice, a time that appears for the first time is the earlier of the two, for the second time the later.
+
+    Args:
+        walls: Microseconds since 1970 as the clock on the wall counts them.
+        zone_name: Name in the tz database.
+
+    Returns:
+        Microseconds since 1970 in UTC, and which times never were because the clock skipped them.
+    """
+    earlier, later = _offsets(walls, zone_name)
+    utc_earlier, utc_later = walls - earlier, walls - later
+    is_skipped = earlier < later
+    is_twice = earlier > later
+    is_second = np.zeros(len(walls), dtype=bool)
+    seen: set[int] = set()
+    for place in np.flatnonzero(is_twice).tolist():
+        wall = int(walls[place])
+        is_second[place] = wall in seen
+        seen.add(wall)
+    return np.where(is_second, utc_later, utc_earlier), is_skipped
+
+
+def _offsets(walls: np.ndarray, zone_name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Offset of each wall time if it is the earlier and if it is the later of two; a skipped time has them the other way round. [us]"""
+    tz = calendar.zone(zone_name)
+
+    def offset(wall: int, fold: int) -> int:
+        moment = (calendar.EPOCH + timedelta(microseconds=wall)).replace(tzinfo=tz, fold=fold)
+        return int(moment.utcoffset().total_seconds()) * MICRO  # pyright: ignore[reportOptionalMemberAccess]
+
+    days, place = np.unique(walls // DAY_MICROS, return_inverse=True)
+    edges = [(offset(int(day) * DAY_MICROS, 0), offset(int(day + 1) * DAY_MICROS, 1)) for day in days]
+    earlier = np.array([edge[0] for edge in edges], dtype=np.int64)[place] if len(days) else np.zeros(0, dtype=np.int64)
+    later = earlier.copy()
+    changing = np.array([edge[0] != edge[1] for edge in edges], dtype=bool)[place] if len(days) else np.zeros(0, dtype=bool)
+    for index in np.flatnonzero(changing).tolist():
+        earlier[index], later[index] = offset(int(walls[index]), 0), offset(int(walls[index]), 1)
+    return earlier, later
+
+
+def _check_wishes(names: Sequence[str], wishes: Wishes) -> None:
+    listed = ", ".join(names)
+    for flag, column in (("--time-column", wishes.time_column), *(("--channel", column) for column in wishes.channels)):
+        if column is not None and column not in names:
+            raise Refused(f"{flag}: there is no column {column} in the file. It has: {listed}.")
+    for flag, value, known in (("--unit", wishes.unit, tuple(UNIT_TO_KILO)), ("--measure", wishes.measure, MEASURES), ("--label", wishes.label, LABELS)):  # fmt: skip
+        if value is not None and value not in known:
+            raise Refused(f"{flag} must be one of {', '.join(known)}.")
+    for channel in wishes.channels.values():
+        if channel not in CHANNELS:
+            raise Refused(f"--channel: {channel} is not a channel. Use one of {', '.join(CHANNELS)}.")
+    if wishes.time_zone is not None and not calendar.is_time_zone(wishes.time_zone):
+        raise Refused(f"--time-zone: {wishes.time_zone} is not a time zone. Use a name such as Europe/Berlin.")
+    if wishes.unit is not None and wishes.measure is not None and (wishes.unit in POWER_UNITS) != (wishes.measure == "power_kw"):
+        raise Refused(f"--measure {wishes.measure} cannot be in {wishes.unit}. Energy is in Wh, kWh or MWh, power in W or kW.")
+
+
+def _time_column(names: Sequence[str]) -> str:
+    found = [name for name in names if _plain(name) in TIME_NAMES]
+    if len(found) == 1:
+        return found[0]
+    problem = f"Several columns may be the time ({', '.join(found)})" if found else f"No column is named as a time ({', '.join(names)})"
+    raise Refused(f"{problem}. Say which with --time-column COLUMN.")
+
+
+def _channel_columns(names: Sequence[str], wishes: Wishes) -> dict[str, ColumnMeaning]:
+    chosen = {name: channel for name in names if (channel := wishes.channels.get(name) or (None if wishes.channels else _channel(name)))}
+    if not chosen:
+        raise Refused(f"No column is named as a channel ({', '.join(names)}). Say what they are with --channel COLUMN=channel; channels: {', '.join(CHANNELS)}.")  # fmt: skip
+    for channel in CHANNELS:
+        rivals = [name for name, known in chosen.items() if known == channel]
+        if len(rivals) > 1:
+            raise Refused(f"Several columns may be {channel} ({', '.join(rivals)}). Say which with --channel COLUMN={channel}.")
+    return {name: _meaning(name, channel, wishes) for name, channel in chosen.items()}
+
+
+def _meaning(name: str, channel: str, wishes: Wishes) -> ColumnMeaning:
+    suffix = UNIT_SUFFIX.search(_plain(name))
+    unit = wishes.unit or (UNIT_NAMES[suffix[1]] if suffix else "kW" if wishes.measure == "power_kw" else "kWh")
+    is_total = TOTAL_SUFFIX.search(UNIT_SUFFIX.sub("", _plain(name))) is not None
+    measure = wishes.measure or ("power_kw" if unit in POWER_UNITS else "register_kwh" if is_total else "interval_kwh")
+    if (unit in POWER_UNITS) != (measure == "power_kw"):
+        raise Refused(f"The column {name} is in {unit}, which does not fit --measure {measure}. Say what it is with --unit and --measure.")
+    return ColumnMeaning(channel, unit, measure)
+
+
+def _channel(name: str) -> str | None:
+    plain = UNIT_SUFFIX.sub("", _plain(name))
+    return CHANNEL_OF.get(re.sub(r"_(energy|power)$", "", TOTAL_SUFFIX.sub("", plain)))
+
+
+def _plain(name: str) -> str:
+    """`Grid import [kWh]` as `grid_import_kwh`."""
+    plain = name.strip().lower().replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
