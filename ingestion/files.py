@@ -1,0 +1,268 @@
+"""Imports a file of energy data: maps its columns, lands what is new through a dlt pipeline, and says what became of every value."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from aurora.accounts import devices, sites
+from aurora.accounts.database import Accounts
+from aurora.accounts.models import Device, Load, Site
+from aurora.domain.mapping import MEASURES, Wishes, looks_like_totals, propose
+from aurora.domain.mapping import Mapping as ColumnMapping
+from aurora.errors import Refused
+from aurora.lake.store import Between, Lake
+from aurora.settings import Settings
+from ingestion import bronze
+from ingestion.loads import land_load, land_refused
+from ingestion.tables import Readout, read_file, read_out
+
+KEY = ["channel", "measure", "measured_at"]
+FORMULA = r"^[=+\-@\t\r]"
+MOST_MAPPING_LETTERS = 4_000
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class LoadSummary:
+    """What became of a file; its fields are what `aurora import --json` prints.
+
+    Attributes:
+        load_id: Names the load; empty for a dry run.
+        read: Cells that hold something; `new + known + rejected`.
+        known: Values that bronze has already.
+        rejected_file: CSV of what was refused, and why; None where nothing was.
+        first_at: Time of the earliest good value; ISO 8601.
+    """
+
+    load_id: str
+    read: int
+    new: int
+    known: int
+    rejected: int
+    rejected_file: str | None
+    first_at: str | None
+    last_at: str | None
+
+    def as_dict(self) -> dict[str, str | int | None]:
+        """The summary as JSON can hold it."""
+        return asdict(self)
+
+
+def import_file(
+    lake: Lake,
+    accounts: Accounts,
+    settings: Settings,
+    file: Path,
+    site: str,
+    *,
+    device: str | None = None,
+    role: str | None = None,
+    time_column: str | None = None,
+    time_zone: str | None = None,
+    unit: str | None = None,
+    channels: Mapping[str, str] | None = None,
+    measure: str | None = None,
+    label: str | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    now: datetime | None = None,
+) -> LoadSummary:
+    """Import a CSV or Parquet file with a time column and a column per channel.
+
+    Args:
+        lake: Where readings go.
+        accounts: Knows the site and its devices; keeps the load.
+        settings: Of this installation.
+        file: What to import.
+        site: Id or unique name of the site.
+        device: Lands on this device instead of the site's import device.
+        role: `check` or `sub`: lands on an import device of that role, beside what main devices measure.
+        time_column: Name of the time column.
+        time_zone: Zone of times without offset.
+        unit: `Wh kWh MWh W kW`, for all channel columns.
+        channels: Channel of each column to read, by the column's name.
+        measure: `interval_kwh register_kwh power_kw`, for all channel columns.
+        label: Whether times name the `start` or the `end` of an interval.
+        dry_run: Say what would happen and change nothing.
+        progress: Told `(done, total, label)`.
+        now: Our clock.
+
+    Raises:
+        Refused: If the file, the mapping or the device leave a doubt; says which flag settles it.
+    """
+    told = progress or (lambda _done, _total, _label: None)
+    moment = now or datetime.now(UTC)
+    place = sites.find_site(accounts, site)
+    told(0, 4, "reading")
+    frame = read_file(file)
+    mapping = propose(frame.columns, Wishes(time_column, time_zone, unit, dict(channels or {}), measure, label))
+    readout = read_out(frame, mapping)
+    if measure is None:
+        _refuse_hidden_totals(readout)
+    told(1, 4, "comparing")
+    target = _target(accounts, place, device, role, is_dry=True)
+    if device is None and target.role == "main":
+        _refuse_rivals(lake, accounts, place, target.device_id, readout.readings)
+    if not dry_run:
+        target = _target(accounts, place, device, role, is_dry=False)
+    fresh = _not_yet_known(lake, target.device_id, readout.readings)
+    told(2, 4, "landing")
+    load_id = "" if dry_run else f"{moment.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    rejected_file = None
+    if not dry_run:
+        rejected_file = _write_refused(readout.refused, file, settings.resolved_home / "rejected", load_id)
+    summary = _summary(load_id, readout, fresh.height, rejected_file)
+    if not dry_run:
+        _keep(accounts, summary, place, target, file, mapping, moment)
+        stamps = bronze.stamps_above(lake)
+        land_load(lake, stamps, settings.resolved_home / "dlt", load_id, target.device_id, fresh, moment)
+        told(3, 4, "landing")
+        land_refused(lake, stamps, load_id, target.device_id, readout.refused, moment)
+    told(4, 4, "done")
+    return summary
+
+
+def _refuse_hidden_totals(readout: Readout) -> None:
+    for (column, measure), rows in readout.readings.group_by("column", "measure"):
+        if measure == "interval_kwh" and looks_like_totals(rows.sort("measured_at").get_column("value").to_numpy()):
+            raise Refused(f"The column {column} only ever grows, like a meter's total. Say --measure register_kwh if it is one, else --measure interval_kwh ({', '.join(MEASURES)}).")  # fmt: skip
+
+
+def _target(accounts: Accounts, site: Site, device: str | None, role: str | None, *, is_dry: bool) -> Device:
+    """The device the readings land on; a dry run makes none."""
+    if role is not None and role not in devices.ROLES:
+        raise Refused(f"--role must be one of {', '.join(devices.ROLES)}.")
+    if device is not None:
+        found = devices.find_device(accounts, device)
+        if found.site_id != site.site_id:
+            raise Refused(f"The device {device} belongs to {found.site_id}, not to {site.site_id}. Name a device of that site.")
+        return found
+    known = devices.all_devices(accounts, site.site_id)
+    if role in {None, "main"}:
+        found = next((one for one in known if one.is_import), None)
+        return found or (_unmade(site, "main") if is_dry else devices.import_device(accounts, site))
+    wish = f"{site.site_id[:50]}-import-{role}"
+    found = next((one for one in known if one.device_id == wish), None)
+    if found is not None or is_dry:
+        return found or _unmade(site, str(role))
+    return devices.add_device(accounts, site.site_id, name=f"{site.name} import ({role})", kind="meter", device_id=wish, role=str(role))
+
+
+def _unmade(site: Site, role: str) -> Device:
+    return Device(device_id="", site_id=site.site_id, role=role)
+
+
+def _refuse_rivals(lake: Lake, accounts: Accounts, site: Site, own_id: str, readings: pl.DataFrame) -> None:
+    """Raise Refused where another main device measured the same channel in the same time: the two would be added up."""
+    others = [one for one in devices.all_devices(accounts, site.site_id) if one.role == "main" and one.device_id != own_id]
+    if not others or readings.is_empty():
+        return
+    ids = pl.Series([one.device_id for one in others])
+    channels = readings.get_column("channel").unique()
+    rivals = (
+        _bronze_between(lake, readings)
+        .filter(pl.col("device_id").is_in(ids.implode()) & pl.col("channel").is_in(channels.implode()) & pl.col("value").is_not_null())
+        .select("device_id", "channel")
+        .unique()
+        .sort("device_id", "channel")
+        .collect()
+    )
+    if rivals.height:
+        first = rivals.row(0, named=True)
+        raise Refused(
+            f"{first['device_id']} already measures {first['channel']} in that time and the two would be added up."
+            f" Put the file on that device with --device {first['device_id']}, or beside it with --role check or --role sub."
+        )
+
+
+def _bronze_between(lake: Lake, readings: pl.DataFrame) -> pl.LazyFrame:
+    times = readings.get_column("measured_at")
+    low, high = times.min(), times.max()
+    frame = lake.scan(bronze.READINGS, between=[Between("measured_at", low)])
+    return frame.filter(pl.col("measured_at") <= high)
+
+
+def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> pl.DataFrame:
+    """The readings whose value bronze does not have yet as the newest of their key; of equal ones in the file the first."""
+    once = readings.unique([*KEY, "interval_seconds", "value"], keep="first", maintain_order=True)
+    if once.is_empty() or not device_id:
+        return once
+    newest = (
+        _bronze_between(lake, once)
+        .filter(pl.col("device_id") == device_id)
+        .sort("received_at", "sequence", "source", "value")
+        .unique(KEY, keep="last")
+        .select(*KEY, "interval_seconds", "value")
+        .collect()
+    )
+    return once.join(newest, on=[*KEY, "interval_seconds", "value"], how="anti", nulls_equal=True, maintain_order="left")
+
+
+def _summary(load_id: str, readout: Readout, new: int, rejected_file: str | None) -> LoadSummary:
+    times = readout.readings.get_column("measured_at")
+    first, last = (None, None) if times.is_empty() else (times.min(), times.max())
+    return LoadSummary(
+        load_id=load_id,
+        read=readout.read,
+        new=new,
+        known=readout.readings.height - new,
+        rejected=readout.refused.height,
+        rejected_file=rejected_file,
+        first_at=first.isoformat() if isinstance(first, datetime) else None,
+        last_at=last.isoformat() if isinstance(last, datetime) else None,
+    )
+
+
+def _write_refused(refused: pl.DataFrame, file: Path, fallback: Path, load_id: str) -> str | None:
+    """Write what was refused beside the file, or into the home where that cannot be written; text that a spreadsheet would run is quoted."""
+    if refused.is_empty():
+        return None
+    harmless = [
+        pl.when(pl.col(name).str.contains(FORMULA)).then(pl.concat_str(pl.lit("'"), pl.col(name))).otherwise(pl.col(name)).alias(name)
+        for name in ("column", "time", "value")
+    ]
+    text = refused.with_columns(harmless).write_csv()
+    for folder in (file.absolute().parent, fallback):
+        target = folder / f"{file.stem}.rejected-{load_id}.csv"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        except OSError:
+            continue
+        return str(target)
+    return None
+
+
+def _keep(
+    accounts: Accounts, summary: LoadSummary, site: Site, target: Device, file: Path, mapping: ColumnMapping, now: datetime
+) -> None:
+    """Write the load down before its rows land, so that even one that is cut short can be listed and undone."""
+    row = Load(
+        load_id=summary.load_id,
+        site_id=site.site_id,
+        device_id=target.device_id,
+        file_name=file.name[:256],
+        file_hash=_hash(file),
+        mapping=json.dumps(asdict(mapping))[:MOST_MAPPING_LETTERS],
+        readings_read=summary.read,
+        readings_new=summary.new,
+        readings_known=summary.known,
+        readings_rejected=summary.rejected,
+        first_at=datetime.fromisoformat(summary.first_at) if summary.first_at else None,
+        last_at=datetime.fromisoformat(summary.last_at) if summary.last_at else None,
+        loaded_at=now,
+    )
+    with accounts.transaction() as session:
+        session.add(row)
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,120 @@
+"""Lands one file's readings through a dlt pipeline whose destination is the same landing code as everybody's."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aurora import metrics
+from aurora.lake.store import Lake
+from ingestion import bronze
+from ingestion.messages import Fault, Rejection
+
+# Few enough that one commit holds few days, many enough that a commit's fixed cost does not show.
+COMMIT_ROWS = 100_000
+SWITCHES = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "ERROR",
+    "DATA_WRITER__DISABLE_COMPRESSION": "true",
+    "EXTRACT__WORKERS": "1",
+    "LOAD__WORKERS": "1",
+}
+
+
+def land_load(
+    lake: Lake, stamps: bronze.Stamps, state: Path, load_id: str, device_id: str, readings: pl.DataFrame, now: datetime
+) -> None:
+    """Land the readings of one load in a few commits, each of which can be repeated.
+
+    Args:
+        lake: Where to.
+        stamps: Give each commit its stamp.
+        state: Folder of dlt's state.
+        load_id: Becomes the source `import:<load_id>`.
+        device_id: Whose readings they are.
+        readings: channel, measure, measured_at, interval_seconds, value, in the file's order.
+        now: Our clock.
+    """
+    if readings.is_empty():
+        return
+    with _switches():
+        _run_pipeline(lake, stamps, state, load_id, device_id, readings, now)
+
+
+def _run_pipeline(
+    lake: Lake, stamps: bronze.Stamps, state: Path, load_id: str, device_id: str, readings: pl.DataFrame, now: datetime
+) -> None:
+    import dlt
+
+    source = f"import:{load_id}"
+    ordered = readings.sort("measured_at", maintain_order=True)
+    first_numbers: dict[str, int] = {}
+
+    @dlt.destination(batch_size=0, loader_file_format="parquet", name="bronze", loader_parallelism_strategy="sequential")
+    def bronze_readings(path: str, _table: Any) -> None:
+        first = first_numbers.setdefault(path, 1 + sum(pq.read_metadata(known).num_row_groups for known in first_numbers))
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                columns = file.read_row_group(group, bronze.READING_COLUMNS.names).cast(bronze.READING_COLUMNS)
+                bronze.land_readings(lake, stamps, columns, source, now, (source, first + group))
+
+    @dlt.resource(name="readings", max_table_nesting=0)
+    def chunks() -> Iterator[pa.Table]:
+        for first in range(0, ordered.height, COMMIT_ROWS):
+            yield _columns(ordered.slice(first, COMMIT_ROWS), device_id)
+
+    name = f"file_{load_id}".replace("-", "_")
+    pipeline = dlt.pipeline(pipeline_name=name, destination=bronze_readings(), pipelines_dir=str(state), progress=None)
+    try:
+        pipeline.run(chunks()).raise_on_failed_jobs()
+    finally:
+        # One pipeline a load: what a load that was cut short left behind must never be landed as part of another.
+        shutil.rmtree(state / name, ignore_errors=True)
+
+
+def _columns(readings: pl.DataFrame, device_id: str) -> pa.Table:
+    frame = readings.select(pl.lit(device_id).alias("device_id"), *bronze.READING_COLUMNS.names[1:])
+    return frame.to_arrow().cast(bronze.READING_COLUMNS)
+
+
+def land_refused(lake: Lake, stamps: bronze.Stamps, load_id: str, device_id: str, refused: pl.DataFrame, now: datetime) -> None:
+    """Land what was refused in `bronze/rejected`, as the readings they would have been."""
+    if refused.is_empty():
+        return
+    source, topic = f"import:{load_id}", f"aurora/v1/{device_id}/readings"
+    rows = [
+        bronze.Refused(Rejection(_payload(row), (Fault(row["column"], row["reason"], ""),)), source, topic)
+        for row in refused.iter_rows(named=True)
+    ]
+    lake.land(bronze.REJECTED, bronze.rejected_table(rows, stamps.next(now)), (source, 1))
+    for reason, number in refused.get_column("reason").value_counts().iter_rows():
+        metrics.READINGS_REJECTED.labels(reason).inc(number)
+
+
+def _payload(row: dict[str, Any]) -> str:
+    return json.dumps(
+        {"measured_at": row["time"], "channel": row["channel"], "measure": row["measure"], "value": row["value"], "line": row["line"]}
+    )
+
+
+@contextmanager
+def _switches() -> Iterator[None]:
+    """dlt's settings for the block: nothing is reported, one worker, plain files."""
+    before = {name: os.environ.get(name) for name in SWITCHES}
+    os.environ.update(SWITCHES)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,239 @@
+"""Foreign files as frames: reads CSV and Parquet, and turns rows and columns into readings and refusals by a mapping."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from aurora.domain.mapping import UNIT_TO_KILO, Mapping, wall_times_to_utc
+from aurora.errors import Refused
+
+DELIMITERS = ",;\t|"
+SAMPLE_BYTES = 64 * 1024
+SAMPLE_ROWS = 1_000
+ENCODINGS = ("utf-8-sig", "utf-16", "cp1252", "latin-1")
+DECIMAL_COMMA = r"^-?\d+,\d+$"
+OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})$"
+UNIX = r"^\d{10}(?:\d{3})?$"
+CLOCKS = ("%H:%M:%S%.f", "%H:%M")
+DATES = ("%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y")
+TWO_WAYS = ("%m/%d/%Y", "%d/%m/%Y")
+MOST_SECONDS = 366 * 86_400
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What a file says.
+
+    Attributes:
+        readings: One row per good cell, in the file's order: line, column, channel, measure, measured_at (UTC), interval_seconds, value.
+        refused: One row per bad cell: line, column, channel, measure, time (as written), value (as written), reason.
+        read: Cells that hold something.
+    """
+
+    readings: pl.DataFrame
+    refused: pl.DataFrame
+    read: int
+
+
+def read_file(file: Path) -> pl.DataFrame:
+    """A file's rows: text columns for CSV, its own types for Parquet.
+
+    Raises:
+        Refused: If it is not there, empty, or neither CSV nor Parquet.
+    """
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(SAMPLE_BYTES)
+        frame = pl.read_parquet(file) if head[:4] == b"PAR1" else _read_csv(file, head)
+    except OSError as error:
+        raise Refused(f"{file} cannot be read ({error.strerror or error}). Check the path.") from None
+    except pl.exceptions.PolarsError as error:
+        raise Refused(f"{file} is neither a CSV nor a Parquet file that can be read ({str(error).splitlines()[0]}).") from None
+    if frame.is_empty():
+        raise Refused(f"{file} holds no rows. A CSV needs a line of column names and lines of values.")
+    return frame
+
+
+def _read_csv(file: Path, head: bytes) -> pl.DataFrame:
+    encoding = next(name for name in ENCODINGS if _decodes(head, name))
+    first_line = head.decode(encoding, "ignore").lstrip("\ufeff").splitlines()[:1]
+    delimiter = max(DELIMITERS, key=(first_line or [""])[0].count)
+    source = file if encoding == "utf-8-sig" else file.read_text(encoding=encoding).encode()
+    frame = pl.read_csv(
+        source, separator=delimiter, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True, raise_if_empty=False
+    )
+    names = next(csv.reader(first_line, delimiter=delimiter), [])
+    return frame.rename({old: new.strip() for old, new in zip(frame.columns, names, strict=False) if new.strip() and len(set(names)) == len(names)})
+
+
+def _decodes(head: bytes, encoding: str) -> bool:
+    if encoding == "utf-16":
+        return head[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    try:
+        # A sample may end inside a letter.
+        head[:-4].decode(encoding) if len(head) > 4 else head.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def read_out(frame: pl.DataFrame, mapping: Mapping) -> Readout:
+    """The readings and refusals of a file under a mapping.
+
+    Raises:
+        Refused: If times have no offset and no zone was named, or their format cannot be told.
+    """
+    timed = _with_times(frame.with_row_index("line", offset=2), mapping)
+    interval = most_frequent_spacing_seconds(timed.get_column("measured_at"))
+    cells = pl.concat([_cells(timed, name, mapping) for name in mapping.columns])
+    needs_interval = any(meaning.measure == "interval_kwh" for meaning in mapping.columns.values())
+    if needs_interval and interval is None and cells.height:
+        raise Refused("The length of the intervals cannot be told from fewer than two times. Add rows, or import totals with --measure register_kwh.")
+    is_interval = pl.col("measure") == "interval_kwh"
+    good = cells.filter(pl.col("reason").is_null()).with_columns(
+        pl.when(is_interval).then(pl.lit(interval, pl.Int64)).alias("interval_seconds"),
+        pl.when(is_interval & pl.lit(mapping.label == "end"))
+        .then(pl.col("measured_at") - pl.duration(seconds=interval or 0))
+        .otherwise(pl.col("measured_at"))
+        .alias("measured_at"),
+        pl.col("number").alias("value"),
+    )
+    readings = good.sort("line", maintain_order=True).select(
+        "line", "column", "channel", "measure", "measured_at", "interval_seconds", "value"
+    )
+    refused = cells.filter(pl.col("reason").is_not_null()).sort("line", maintain_order=True)
+    columns = ["line", "column", "channel", "measure", "time", pl.col("text").alias("value"), "reason"]
+    return Readout(readings, refused.select(columns), cells.height)
+
+
+def most_frequent_spacing_seconds(times: pl.Series) -> int | None:
+    """The step that the times make most often; None for fewer than two times. [s]"""
+    steps = times.drop_nulls().unique().sort().diff().drop_nulls().dt.total_seconds()
+    steps = steps.filter((steps > 0) & (steps <= MOST_SECONDS))
+    return None if steps.is_empty() else int(steps.mode().min())  # pyright: ignore[reportArgumentType]
+
+
+def _cells(timed: pl.DataFrame, name: str, mapping: Mapping) -> pl.DataFrame:
+    """The cells of one column that hold something, with the number in each, or why there is none."""
+    meaning = mapping.columns[name]
+    text = pl.col("text")
+    frame = timed.select(
+        "line",
+        pl.lit(name).alias("column"),
+        pl.lit(meaning.channel).alias("channel"),
+        pl.lit(meaning.measure).alias("measure"),
+        "time",
+        "measured_at",
+        "time_fault",
+        pl.col(name).cast(pl.String).str.strip_chars().alias("text"),
+    ).filter(text.is_not_null() & (text != ""))
+    plain = _decimal_point(frame.get_column("text"))
+    number = plain.cast(pl.Float64, strict=False) * UNIT_TO_KILO[meaning.unit]
+    reason = (
+        pl.when(pl.col("time_fault").is_not_null())
+        .then(pl.col("time_fault"))
+        .when(pl.col("number").is_null())
+        .then(pl.lit("wrong_type"))
+        .when(~pl.col("number").is_finite())
+        .then(pl.lit("not_finite"))
+        .when(pl.col("number") < 0)
+        .then(pl.lit("negative"))
+    )
+    return frame.with_columns(number.alias("number")).with_columns(reason.alias("reason")).drop("time_fault")
+
+
+def _decimal_point(text: pl.Series) -> pl.Series:
+    """Numbers with a decimal point, whichever mark the file uses."""
+    has_comma = text.str.contains(DECIMAL_COMMA)
+    if not has_comma.any():
+        return text
+    return text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+
+
+def _with_times(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """The rows with `time` as written, `measured_at` in UTC, and `time_fault` where it is none."""
+    column = frame.get_column(mapping.time_column)
+    written = column.cast(pl.String).fill_null("")
+    if column.dtype == pl.Datetime:
+        utc, fault = _typed_times(column, mapping)
+    elif column.dtype == pl.Date:
+        utc, fault = _wall_times(column.cast(pl.Datetime("us")), mapping)
+    else:
+        utc, fault = _text_times(written.str.strip_chars(), mapping)
+    return frame.with_columns(written.alias("time"), utc.alias("measured_at"), fault.alias("time_fault"))
+
+
+def _typed_times(column: pl.Series, mapping: Mapping) -> tuple[pl.Series, pl.Series]:
+    zone = column.dtype.time_zone if isinstance(column.dtype, pl.Datetime) else None
+    if zone is None:
+        return _wall_times(column.cast(pl.Datetime("us")), mapping)
+    utc = column.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC"))
+    return utc, _fault(utc)
+
+
+def _text_times(text: pl.Series, mapping: Mapping) -> tuple[pl.Series, pl.Series]:
+    if text.head(SAMPLE_ROWS).str.contains(UNIX).mean() == 1.0:
+        number = text.cast(pl.Int64, strict=False)
+        utc = pl.select(pl.when(number > 10**11).then(number * 1_000).otherwise(number * 1_000_000)).to_series()
+        utc = utc.cast(pl.Datetime("us", "UTC"))
+        return utc, _fault(utc)
+    text = text.str.replace(r"\s+", "T")
+    has_offset = text.str.contains(OFFSET) & text.str.contains("T")
+    if has_offset.any():
+        with_offset = text.str.replace("Z$", "+0000").str.replace(r"([+-]\d{2}):(\d{2})$", "${1}${2}")
+        utc = _parse(with_offset, "%z").dt.convert_time_zone("UTC")
+        if not utc.has_nulls():
+            return utc, _fault(utc)
+        is_naive = utc.is_null() & ~has_offset & _parse(text, "").is_not_null()
+        return utc, pl.select(pl.when(is_naive).then(pl.lit("no_offset")).otherwise(_fault(utc))).to_series()
+    return _wall_times(_parse(text, ""), mapping)
+
+
+def _parse(text: pl.Series, ending: str) -> pl.Series:
+    """Times by the one format that reads the most of them. Raises Refused for dates that can be read two ways."""
+    date_part = text.str.head(10)
+    readable = {form: date_part.str.to_date(form, strict=False).is_not_null().sum() for form in DATES}
+    date_form = max(DATES, key=lambda form: readable[form])
+    if date_form in TWO_WAYS and readable[TWO_WAYS[0]] == readable[TWO_WAYS[1]]:
+        raise Refused("Dates such as 01/02/2026 can be read two ways here. Write them as 2026-02-01.")
+    zone = "UTC" if ending else None
+    empty = pl.Series("", [None] * len(text), dtype=pl.Datetime("us", zone))
+    for clock in CLOCKS:
+        found = text.str.to_datetime(f"{date_form}T{clock}{ending}", strict=False, time_unit="us", time_zone=zone)
+        empty = empty.zip_with(empty.is_not_null(), found)
+        if not empty.has_nulls():
+            return empty
+    if not ending:
+        found = text.str.to_date(date_form, strict=False).cast(pl.Datetime("us"))
+        empty = empty.zip_with(empty.is_not_null(), found)
+    return empty
+
+
+def _wall_times(wall: pl.Series, mapping: Mapping) -> tuple[pl.Series, pl.Series]:
+    """Instants of times without offset, which need a zone."""
+    if wall.null_count() == len(wall):
+        utc = wall.dt.replace_time_zone("UTC")
+        return utc, _fault(utc)
+    if mapping.time_zone is None:
+        raise Refused(f"The times in {mapping.time_column} have no offset. Say where they are from with --time-zone, such as Europe/Berlin.")
+    known = wall.is_not_null()
+    micros = wall.drop_nulls().to_physical()
+    is_backwards = len(micros) > 1 and micros[0] > micros[-1]
+    ordered = (micros.reverse() if is_backwards else micros).to_numpy()
+    utc, is_skipped = wall_times_to_utc(ordered, mapping.time_zone)
+    utc, is_skipped = (utc[::-1], is_skipped[::-1]) if is_backwards else (utc, is_skipped)
+    frame = pl.DataFrame({"place": known.arg_true(), "utc": utc, "skipped": is_skipped})
+    joined = pl.DataFrame({"place": pl.int_range(len(wall), dtype=pl.UInt32, eager=True)}).join(
+        frame.with_columns(pl.col("place").cast(pl.UInt32)), on="place", how="left", maintain_order="left"
+    )
+    moments = joined.get_column("utc").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    fault = joined.select(
+        pl.when(pl.col("utc").is_null()).then(pl.lit("bad_time")).when(pl.col("skipped")).then(pl.lit("skipped_hour"))
+    ).to_series()
+    return moments, fault
+
+
+def _fault(utc: pl.Series) -> pl.Series:
+    return pl.select(pl.when(utc.is_null()).then(pl.lit("bad_time"))).to_series()
