@@ -88,8 +88,8 @@ def _two_way(now: SitePower, channels: tuple[str, str], doing: tuple[str, str], 
 
 def _note(now: SitePower, channel: str, doing: str) -> str:
     age = now.age.get(channel)
-    derived = text("now.derived") if channel in now.derived else ""
-    return " · ".join(part for part in (doing, derived, text("age.ago", age=formats.duration(age)) if age is not None else "") if part)
+    how = text("now.derived") if channel in now.derived else doing
+    return f"{how} · {text('age.ago', age=formats.duration(age))}" if age is not None else how
 
 
 def _silent(now: SitePower, channels: Sequence[str], label: str) -> Tile:
@@ -125,8 +125,7 @@ def today_tiles(day: Day, *, has_production: bool) -> list[Tile]:
     shown.append(_energy(text("today.imported"), energy["grid_import"], "grid"))
     if has_production:
         shown.append(_energy(text("today.exported"), energy["grid_export"], "solar"))
-    cost_note = text("today.no_price") if day.net_cost is None else text("today.cost_hint")
-    shown.append(Tile(text("today.cost"), formats.money(day.net_cost, day.currency), note=cost_note))
+    shown.append(_money(day))
     if has_production:
         ratio = formats.percent(day.self_sufficiency_ratio)
         shown.append(Tile(text("today.self_sufficiency"), ratio, note=text("today.self_sufficiency_hint")))
@@ -137,6 +136,15 @@ def today_tiles(day: Day, *, has_production: bool) -> list[Tile]:
 def _energy(label: str, kwh: float | None, tone: str) -> Tile:
     figure, _, unit = formats.energy(kwh).partition(" ")
     return Tile(label, figure, unit, tone=tone if kwh is not None else "silent")
+
+
+def _money(day: Day) -> Tile:
+    """Net cost, or what was earned where feed-in brought more."""
+    if day.net_cost is None:
+        return Tile(text("today.cost"), formats.money(None, None), note=text("today.no_price"), tone="silent")
+    if day.net_cost < 0:
+        return Tile(text("today.earned"), formats.money(-day.net_cost, day.currency), note=text("today.earned_hint"))
+    return Tile(text("today.cost"), formats.money(day.net_cost, day.currency), note=text("today.cost_hint"))
 
 
 def recommendation(row: dict[str, Any]) -> str:

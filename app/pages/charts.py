@@ -25,7 +25,7 @@ def week_chart(days: Sequence[Day]) -> "Figure":
     """What was used on each local day by where it came from, and below the line what was fed in. [kWh]"""
     from plotly.graph_objects import Bar
 
-    labels = [formats.weekday(day.local_date) for day in days]
+    labels = [formats.weekday(day.local_date).replace(" ", "<br>") for day in days]
     sources = [day.sources_kwh for day in days]
     stacked: dict[str, list[float | None]] = {name: [split[name] if split else None for split in sources] for name in ("own", "battery", "grid")}
     # A day whose split is unknown still shows what was used or, failing that, bought.
@@ -91,7 +91,7 @@ def _add_band(figure: "Figure", name: str, points: Sequence[dict[str, Any]], zon
             y=[point["predicted_kwh"] for point in points],
             name=label,
             mode="lines",
-            line={"color": COLORS[name], "width": 2.5, "shape": "spline", "smoothing": 0.6},
+            line={"color": COLORS[name], "width": 2.5},
             legendgroup=name,
             customdata=shown,
             hovertemplate=_hover(label),

@@ -26,9 +26,9 @@ def show() -> None:
     sites = visible_sites(services.accounts, user.user_id, datetime.now(UTC))
     with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small"):
         badge = f'<span class="au-badge" title="{escape(text("app.demo_hint"))}">{escape(text("app.demo_badge"))}</span>'
-        st.html(f'<div class="au-brand"><span class="au-sun"></span>{escape(text("app.name"))}{badge if services.home.is_demo else ""}</div>')
+        st.html(f'<div class="au-brand"><span class="au-sun"></span>{escape(text("app.name"))}{badge if services.home.is_demo else ""}</div>', width="content")
         site = _pick(sites)
-        st.html(_way_out(services, user))
+        st.html(_way_out(services, user), width="content")
     if site is None:
         with st.container(key="card_none"):
             st.html(cards.heading(text("sites.none_title")) + cards.hint(text("sites.none_hint")))

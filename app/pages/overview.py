@@ -38,12 +38,12 @@ def show(services: Services, site: Site) -> None:
     view = View(services, site, datetime.now(UTC))
     days = overview.last_days(services.reader, site, DAYS, view.now)
     today(view, days)
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns(2, gap="small")
     with left:
         week(view, days)
     with right:
         expected(view)
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.columns([3, 2], gap="small")
     with left:
         advice(view)
     with right:
