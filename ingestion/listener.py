@@ -69,6 +69,14 @@ def broker_address(settings: Settings, home: Home) -> BrokerAddress:
     return BrokerAddress(url.hostname, port, username, password, listener_client_id(secret), url.scheme == "mqtts")
 
 
+def split_topic(topic: str) -> tuple[str, str] | None:
+    """Device id and kind of message of one of Aurora's own topics; None for any other."""
+    levels = topic.split("/")
+    if len(levels) != TOPIC_LEVELS or f"aurora/v1/+/{levels[3]}" not in TOPICS or levels[:2] != ["aurora", "v1"]:
+        return None
+    return levels[2], levels[3]
+
+
 class Listener:
     """One connection to the broker with a session that outlives it."""
 
@@ -140,10 +148,9 @@ class Listener:
     def _decode(self, topic: str, payload: bytes) -> Decoded:
         route = self._routes.get(topic)
         if route is None:
-            levels = topic.split("/")
-            if len(levels) != TOPIC_LEVELS or f"aurora/v1/+/{levels[3]}" not in TOPICS:
+            route = split_topic(topic)
+            if route is None:
                 return refuse(payload, "unknown_topic", f"There is nothing at the topic {topic}.", KEPT_OF_TOO_LARGE_BYTES)
-            route = (levels[2], levels[3])
         device = self._registry.find(route[0])
         if device is None:
             return refuse(payload, "unknown_device", f"There is no device {route[0]}.", self._settings.max_message_bytes)

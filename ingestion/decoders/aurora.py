@@ -36,6 +36,7 @@ class _Plain(msgspec.Struct, gc=False):
     measure: str
     value: float
     interval_seconds: int | None = None
+    device_id: str | None = None
 
 
 _plain = msgspec.json.Decoder(_Plain)
@@ -58,6 +59,8 @@ def _quick_reading(message: Message, limits: Limits) -> Decoded | None:
         return None
     measured_at, value, measure, interval = plain.measured_at, plain.value, plain.measure, plain.interval_seconds
     if measured_at.tzinfo is None or value < 0 or plain.channel not in _KNOWN_CHANNELS or measure not in _KNOWN_MEASURES:
+        return None
+    if plain.device_id is not None and plain.device_id != message.device.device_id:
         return None
     if limits.latest is None or limits.earliest is None or not limits.earliest <= measured_at <= limits.latest:
         return None

@@ -1,0 +1,87 @@
+"""Puts refused payloads through again, each once: what is good by now lands, and a second row marks the replay."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+import pyarrow as pa
+
+from aurora.accounts.database import Accounts
+from aurora.lake.store import Lake
+from aurora.lake.tables import TABLES
+from aurora.settings import Settings
+from ingestion import bronze
+from ingestion.decoders import decode
+from ingestion.landing import Batch
+from ingestion.listener import split_topic
+from ingestion.messages import Decoded, Limits, Message, refuse
+from ingestion.registry import DeviceRegistry
+
+SOURCE = "replay"
+ROWS_A_COMMIT = 20_000
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A refused payload that was not replayed yet."""
+
+    rejected_id: str
+    topic: str | None
+    payload: str
+    source: str
+    reason: str
+
+
+def replay_rejected(
+    lake: Lake, accounts: Accounts, settings: Settings, reason: str | None = None, *, now: datetime | None = None
+) -> int:
+    """Replay what was refused (for one reason) and return how many payloads were good this time.
+
+    Each payload is replayed once; what is refused again stays, marked as replayed. Limits for late and future readings do not hold.
+    """
+    moment = now or datetime.now(UTC)
+    registry, limits = DeviceRegistry(accounts), Limits(None, None, settings.max_message_bytes)
+    stamps, accepted = bronze.stamps_above(lake), 0
+    waiting = _waiting(lake, reason)
+    for first in range(0, len(waiting), ROWS_A_COMMIT):
+        part = waiting[first : first + ROWS_A_COMMIT]
+        batch = Batch()
+        for one in part:
+            decoded = _decode(one, registry, limits)
+            if not decoded.rejections:
+                accepted += 1
+            batch.add(Decoded(decoded.readings, decoded.weather, decoded.states), SOURCE, one.topic)
+        received_at = stamps.next(moment)
+        # Readings first: a replay that is cut short comes again and counts once, a mark without its readings would lose them.
+        for name, rows in batch.tables(received_at):
+            lake.land(name, rows)
+        lake.land(bronze.REJECTED, _marks(part, received_at, moment))
+    return accepted
+
+
+def _waiting(lake: Lake, reason: str | None) -> list[Waiting]:
+    rows = lake.scan(bronze.REJECTED)
+    replayed = rows.filter(pl.col("replayed_at").is_not_null()).select("rejected_id")
+    left = rows.filter(pl.col("replayed_at").is_null()).join(replayed, on="rejected_id", how="anti")
+    if reason is not None:
+        left = left.filter(pl.col("reason") == reason)
+    chosen = left.sort("received_at", "rejected_id").select("rejected_id", "topic", "payload", "source", "reason").collect()
+    return [Waiting(*row) for row in chosen.iter_rows()]
+
+
+def _decode(one: Waiting, registry: DeviceRegistry, limits: Limits) -> Decoded:
+    """What the payload says today; nothing where its device is still unknown."""
+    route = split_topic(one.topic or "")
+    device = registry.find(route[0]) if route else None
+    if route is None or device is None or one.reason == "too_large":
+        return refuse(b"", one.reason, "It cannot be taken today either.")
+    return decode(Message(device, route[1], one.topic or "", one.payload.encode()), limits)
+
+
+def _marks(part: list[Waiting], received_at: datetime, now: datetime) -> pa.Table:
+    rows = [
+        {"rejected_id": one.rejected_id, "source": one.source, "topic": one.topic, "payload": one.payload, "reason": one.reason,
+         "received_at": received_at, "replayed_at": now}
+        for one in part
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=TABLES[bronze.REJECTED].schema)

@@ -1,0 +1,118 @@
+"""The group commit: nobody is told before the commit, nothing is lost when it fails, memory stays bounded."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from aurora.errors import Busy
+from aurora.lake.store import Lake
+from aurora.settings import Settings
+from ingestion import bronze
+from ingestion.landing import Landing
+from ingestion.messages import Decoded, Fault, Reading, Rejection
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+def one(value: float, seconds: int = 0) -> Decoded:
+    return Decoded([Reading("m1", "consumption", "power_kw", NOW + timedelta(seconds=seconds), None, value)])
+
+
+class Told:
+    def __init__(self) -> None:
+        self.tokens: list[object] = []
+
+    def __call__(self, tokens: list[object]) -> None:
+        self.tokens += tokens
+
+
+def test_senders_told_after_commit_holds_their_readings(lake: Lake, settings: Settings, eventually) -> None:
+    landing, seen = Landing(lake, settings), []
+    landing.start()
+
+    def told(tokens: list[object]) -> None:
+        seen.append((tokens, lake.scan(bronze.READINGS).collect().height))
+
+    for value in range(3):
+        landing.submit(one(value, value), source="mqtt", topic=None, told=told, token=value)
+    eventually(lambda: seen)
+    landing.stop()
+    assert seen == [([0, 1, 2], 3)]
+
+
+def test_refused_message_stored_whole_with_reason(lake: Lake, settings: Settings) -> None:
+    landing = Landing(lake, settings)
+    landing.start()
+    refused = Decoded(rejections=[Rejection("{broken", (Fault("", "not_json", ""),))])
+    landing.submit(refused, source="mqtt", topic="aurora/v1/m1/readings", told=Told(), token=1)
+    landing.stop()
+    [row] = lake.scan(bronze.REJECTED).collect().to_dicts()
+    assert (row["payload"], row["reason"], row["topic"], row["replayed_at"]) == ("{broken", "not_json", "aurora/v1/m1/readings", None)
+
+
+def test_commit_starts_at_once_when_enough_wait(lake: Lake, settings: Settings, eventually) -> None:
+    landing, told = Landing(lake, settings.model_copy(update={"flush_seconds": 60.0, "flush_readings": 5})), Told()
+    landing.start()
+    for value in range(5):
+        landing.submit(one(value), source="mqtt", topic=None, told=told, token=value)
+    eventually(lambda: len(told.tokens) == 5, 5)
+    landing.stop()
+
+
+def test_failed_commit_tried_again_and_nobody_told_before(lake: Lake, settings: Settings, eventually) -> None:
+    landing, told = Landing(lake, settings), Told()
+    folder = Path(lake.storage.uri) / "bronze"
+    folder.rename(folder.with_name("away"))
+    folder.write_text("a file where the folder was: every write fails, as on a full disk")
+    landing.start()
+    landing.submit(one(1.0), source="mqtt", topic=None, told=told, token="first")
+    time.sleep(1.2)
+    assert told.tokens == []
+    folder.unlink()
+    folder.with_name("away").rename(folder)
+    eventually(lambda: told.tokens == ["first"])
+    landing.stop()
+    assert lake.scan(bronze.READINGS).collect().height == 1
+
+
+def test_senders_wait_or_are_turned_away_while_too_much_waits(lake: Lake, settings: Settings, eventually) -> None:
+    landing, told = Landing(lake, settings.model_copy(update={"flush_seconds": 60.0, "flush_readings": 10})), Told()
+    for value in range(40):
+        landing.submit(one(value), source="http", topic=None, told=told, token=value)
+    with pytest.raises(Busy, match="again"):
+        landing.submit(one(41), source="http", topic=None, told=told, token=41, may_wait=False)
+    waiting = threading.Thread(target=lambda: landing.submit(one(42), source="mqtt", topic=None, told=told, token=42))
+    waiting.start()
+    time.sleep(0.3)
+    assert waiting.is_alive()
+    landing.start()
+    eventually(lambda: not waiting.is_alive())
+    landing.stop()
+    assert sorted(told.tokens) == [*range(40), 42]
+
+
+def test_stamps_are_whole_seconds_or_one_step_further() -> None:
+    stamps = bronze.Stamps(NOW)
+    assert stamps.next(NOW + timedelta(seconds=1.7)) == NOW + timedelta(seconds=1)
+    assert stamps.next(NOW + timedelta(seconds=1.9)) == NOW + timedelta(seconds=1, microseconds=1)
+    assert stamps.next(NOW - timedelta(hours=1)) == NOW + timedelta(seconds=1, microseconds=2)
+    assert stamps.next(NOW + timedelta(seconds=5)) == NOW + timedelta(seconds=5)
+
+
+def test_stamps_begin_above_newest_in_the_lake_when_clock_was_set_back(lake: Lake) -> None:
+    columns = bronze.reading_columns(one(1.0).readings)
+    ahead = bronze.land_readings(lake, bronze.Stamps(NOW), columns, "mqtt", NOW + timedelta(days=1))
+    assert bronze.stamps_above(lake).next(NOW) == ahead + timedelta(microseconds=1)
+
+
+def test_sequence_is_place_in_commit_and_date_is_utc(lake: Lake) -> None:
+    times = [datetime(2026, 7, 2, 0, 30, tzinfo=UTC), datetime(2026, 7, 1, 23, 59, 59, 999_999, tzinfo=UTC)]
+    readings = [Reading("m1", "consumption", "power_kw", moment, None, 1.0) for moment in times]
+    bronze.land_readings(lake, bronze.Stamps(NOW), bronze.reading_columns(readings), "mqtt", NOW)
+    rows = lake.scan(bronze.READINGS).sort("sequence").collect()
+    assert rows.get_column("measured_at").to_list() == times
+    dates = lake.files(bronze.READINGS).get_column("partition.measured_date").cast(str).sort().to_list()
+    assert dates == ["2026-07-01", "2026-07-02"]
