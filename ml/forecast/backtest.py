@@ -1,4 +1,4 @@
-"""How a method would have done over the last 28 days: each week, or each day, predicted from what was known before it."""
+"""How a method would have done over the last 28 days: each day predicted from what was known before it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,7 @@ import polars as pl
 from ml.forecast.bands import coverage, fit_bands
 
 BACK_DAYS = 28
-WEEK_DAYS = 7
-LEAST_TRAIN_DAYS = 7
+LEAST_KNOWN_DAYS = 6
 SEASON = timedelta(days=7)
 
 Predictor = Callable[[pl.DataFrame, pl.DataFrame], np.ndarray]
@@ -38,28 +37,27 @@ class Score:
     hours: int
 
 
-def backtest(history: pl.DataFrame, predict: Predictor, fold_days: int = WEEK_DAYS) -> pl.DataFrame:
+def backtest(history: pl.DataFrame, predict: Predictor) -> pl.DataFrame:
     """Past predictions beside what came.
 
     Args:
         history: Rows as `history.load_history` gives them.
-        predict: From (what was known, hours to predict) to energy. [kWh]
-        fold_days: How many days are predicted at once.
+        predict: From (what was known, hours of a day to predict) to energy, NaN where it has nothing to say. [kWh]
 
     Returns:
         The predicted rows of `history` with predicted_kwh; none where the history is too short.
     """
-    end = history.get_column("interval_start_at").max()
-    folds = []
-    for fold in range(BACK_DAYS // fold_days):
-        until = end - timedelta(days=fold_days * fold)  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
-        since = until - timedelta(days=fold_days)
-        known = history.filter(pl.col("interval_start_at") <= since)
-        asked = history.filter((pl.col("interval_start_at") > since) & (pl.col("interval_start_at") <= until))
-        if asked.height and known.get_column("local_date").n_unique() >= LEAST_TRAIN_DAYS:
-            folds.append(asked.with_columns(pl.Series("predicted_kwh", predict(known, asked))))
+    starts = history.get_column("interval_start_at")
+    parts = []
+    for back in range(BACK_DAYS):
+        until = starts.max() - timedelta(days=back)  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
+        since = until - timedelta(days=1)
+        first, behind = starts.search_sorted(since, "right"), starts.search_sorted(until, "right")
+        if first < behind and since - starts[0] >= timedelta(days=LEAST_KNOWN_DAYS):
+            asked = history.slice(first, behind - first)
+            parts.append(asked.with_columns(pl.Series("predicted_kwh", predict(history.head(first), asked))))
     empty = history.head(0).with_columns(pl.lit(0.0).alias("predicted_kwh"))
-    return pl.concat(folds or [empty]).filter(pl.col("predicted_kwh").is_not_nan()).sort("interval_start_at")
+    return pl.concat(parts or [empty]).filter(pl.col("predicted_kwh").is_not_nan()).sort("interval_start_at")
 
 
 def score(history: pl.DataFrame, tried: pl.DataFrame) -> Score:

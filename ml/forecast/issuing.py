@@ -15,10 +15,10 @@ from aurora.home import Home
 from aurora.lake import manifest
 from aurora.lake.store import Lake
 from aurora.settings import Settings
-from ml.forecast import prophet_model, same_hour
+from ml.forecast import same_hour
 from ml.forecast.backtest import BACK_DAYS
 from ml.forecast.bands import Bands, fit_bands
-from ml.forecast.clear_sky import clear_sky_kw_per_m2
+from ml.forecast.correction import predict_kwh, with_sky
 from ml.forecast.history import Place, load_history, measured_days, next_hours
 from ml.forecast.registry import Champion, load_champions
 
@@ -66,8 +66,11 @@ def _publish(lake: Lake, accounts: Accounts, settings: Settings, rows: pl.DataFr
 def forecast_series(place: Place, channel: str, history: pl.DataFrame, champion: Champion | None, now: datetime) -> pl.DataFrame | None:
     """Rows of `gold/forecasts` for one series, by its champion or else by the same-hour median; None where too little was measured."""
     hours = next_hours(place.time_zone, now, HORIZON_HOURS)
+    is_solar = champion is not None and champion.curve.clear_sky_kwh is not None
+    hours = with_sky(place, hours, is_solar=is_solar)
     if champion is not None:
-        predicted, bands, name, version = _by_curve(place, champion, hours), champion.bands, champion.model_name, champion.model_version
+        predicted, bands = predict_kwh(champion.curve, with_sky(place, history, is_solar=is_solar), hours), champion.bands
+        name, version = champion.model_name, champion.model_version
     elif measured_days(history) >= LEAST_DAYS:
         predicted, bands = same_hour.predict(history, hours), _own_bands(history)
         name, version = same_hour.NAME, same_hour.VERSION
@@ -75,20 +78,14 @@ def forecast_series(place: Place, channel: str, history: pl.DataFrame, champion:
         return None
     if bands is None or np.isnan(predicted).any():
         return None
-    return _rows(hours, predicted, bands).with_columns(
+    is_dark = is_solar & (hours.get_column("sky").to_numpy() == 0)
+    return _rows(hours, predicted, bands, is_dark).with_columns(
         pl.lit(place.site_id).alias("site_id"),
         pl.lit(channel).alias("channel"),
         pl.lit(now).cast(pl.Datetime("us", "UTC")).alias("issued_at"),
         pl.lit(name).alias("model_name"),
         pl.lit(version).alias("model_version"),
     )
-
-
-def _by_curve(place: Place, champion: Champion, hours: pl.DataFrame) -> np.ndarray:
-    is_solar = champion.curve.clear_sky_kwh is not None
-    sky = clear_sky_kw_per_m2(place, hours.get_column("interval_start_at")) if is_solar else np.zeros(hours.height)
-    seconds = prophet_model.clock_seconds(hours, champion.curve.clock)
-    return champion.curve.energy_kwh(seconds, hours.get_column("is_off_day").to_numpy(), sky)
 
 
 def _own_bands(history: pl.DataFrame) -> Bands | None:
@@ -109,8 +106,9 @@ def _stacked(known: np.ndarray, *parts: Sequence[np.ndarray]) -> list[np.ndarray
     return [np.concatenate(part)[known] for part in parts]
 
 
-def _rows(hours: pl.DataFrame, predicted_kwh: np.ndarray, bands: Bands) -> pl.DataFrame:
+def _rows(hours: pl.DataFrame, predicted_kwh: np.ndarray, bands: Bands, is_dark: np.ndarray) -> pl.DataFrame:
+    """The forecast of each hour with its bounds, which are 0 where nothing can come."""
     bounds = bands.around(predicted_kwh, hours.get_column("local_hour").to_numpy())
     return hours.select("interval_start_at", pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("horizon_hours")).with_columns(
-        pl.Series("predicted_kwh", predicted_kwh), *[pl.Series(name, bound) for name, bound in bounds.items()]
+        pl.Series("predicted_kwh", predicted_kwh), *[pl.Series(name, np.where(is_dark, 0.0, bound)) for name, bound in bounds.items()]
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from ml.forecast.correction import BY_CLOCK, clock_seconds
 from ml.forecast.curve import Curve
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ NAME = "prophet"
 TRAIN_DAYS = 56
 LOAD_ORDER = 10
 SUN_ORDER = 6
-PARAMETERS = {"growth": "flat", "train_days": TRAIN_DAYS, "load_order": LOAD_ORDER, "sun_order": SUN_ORDER, "day_types": "work,off"}
+PARAMETERS = {
+    "growth": "flat", "train_days": TRAIN_DAYS, "load_order": LOAD_ORDER, "sun_order": SUN_ORDER, "day_types": "work,off",
+    "recent": ", ".join(f"{clock}: {recent.days} d x {recent.share}" for clock, recent in BY_CLOCK.items()),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,19 +31,12 @@ class Fitted:
     document: str
 
 
-def clock_seconds(hours: pl.DataFrame, clock: str) -> np.ndarray:
-    """Beginnings of hours as the site's clock or UTC shows them, seconds since 1970."""
-    if clock == "utc":
-        return hours.get_column("interval_start_at").dt.epoch("s").to_numpy()
-    return hours.select(pl.col("local_date").cast(pl.Datetime("us")).dt.epoch("s") + pl.col("local_hour") * 3600).to_series().to_numpy()
-
-
-def fit(history: pl.DataFrame, sky_kw_per_m2: np.ndarray | None, *, with_document: bool = False) -> Fitted:
+def fit(history: pl.DataFrame, *, is_solar: bool, with_document: bool = False) -> Fitted:
     """Prophet's curve through a history: by work and off days on the site's clock, or with the sun on UTC.
 
     Args:
-        history: Rows as `history.load_history` gives them.
-        sky_kw_per_m2: Clear-sky irradiance of each row where the channel follows the sun.
+        history: Rows as `history.load_history` gives them, with `sky` where the channel follows the sun.
+        is_solar: Whether it does.
         with_document: Whether the model is kept as Prophet writes it, to be logged.
     """
     import cmdstanpy
@@ -51,17 +48,17 @@ def fit(history: pl.DataFrame, sky_kw_per_m2: np.ndarray | None, *, with_documen
     model = Prophet(
         growth="flat", daily_seasonality=False, weekly_seasonality=False, yearly_seasonality=False, uncertainty_samples=0  # pyright: ignore[reportArgumentType]
     )
-    clock = "local" if sky_kw_per_m2 is None else "utc"
+    clock = "utc" if is_solar else "local"
     rows = pd.DataFrame(
         {"ds": pd.to_datetime(clock_seconds(history, clock), unit="s"), "y": history.get_column("energy_kwh").to_numpy()}
     )
-    if sky_kw_per_m2 is None:
+    if not is_solar:
         rows["is_off_day"] = history.get_column("is_off_day").to_numpy()
         rows["is_work_day"] = ~rows["is_off_day"]
         model.add_seasonality("work", period=1, fourier_order=LOAD_ORDER, condition_name="is_work_day")
         model.add_seasonality("off", period=1, fourier_order=LOAD_ORDER, condition_name="is_off_day")
     else:
-        rows["sky"] = sky_kw_per_m2
+        rows["sky"] = history.get_column("sky").to_numpy()
         model.add_seasonality("all", period=1, fourier_order=SUN_ORDER)
         model.add_regressor("sky", standardize=False)
     model.fit(rows)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -16,14 +16,17 @@ from aurora.lake import manifest
 from aurora.lake.store import Lake
 from aurora.settings import Settings
 from ml.forecast import prophet_model, registry, same_hour
-from ml.forecast.backtest import BACK_DAYS, WEEK_DAYS, Predictor, backtest, score
+from ml.forecast.backtest import BACK_DAYS, LEAST_KNOWN_DAYS, Predictor, backtest, score
 from ml.forecast.bands import fit_bands
-from ml.forecast.clear_sky import clear_sky_kw_per_m2, follows_sun
+from ml.forecast.clear_sky import follows_sun
+from ml.forecast.correction import predict_kwh, with_sky
+from ml.forecast.curve import Curve
 from ml.forecast.history import Place, load_history, measured_days
 
 LEAST_DAYS = 14
+WEEK = timedelta(days=7)
 # The earliest week of the backtest is predicted from as many days as the final model, and MASE's scale looks a week further back.
-HISTORY_DAYS = prophet_model.TRAIN_DAYS + BACK_DAYS + WEEK_DAYS
+HISTORY_DAYS = prophet_model.TRAIN_DAYS + BACK_DAYS + WEEK.days
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ def train(
     enough = {key: history for key, history in histories.items() if measured_days(history) >= LEAST_DAYS}
     trained: list[registry.Trained] = []
     for done, ((site_id, channel), history) in enumerate(enough.items(), 1):
-        trained.append(train_series(places[site_id], channel, history))
+        one = train_series(places[site_id], channel, history)
+        trained += [] if one is None else [one]
         if progress is not None:
             progress(done, len(enough), "Training")
     log = logs.logger(__name__)
@@ -87,31 +91,44 @@ def train(
     return [_summary(one, champion, days[one.site_id, one.channel]) for one, champion in zip(trained, champions, strict=True)]
 
 
-def train_series(place: Place, channel: str, history: pl.DataFrame) -> registry.Trained:
-    """Fit one series, and the bands and scores of its backtest."""
-    sky = clear_sky_kw_per_m2(place, history.get_column("interval_start_at")) if channel == "production" else None
-    if sky is not None and not follows_sun(history.get_column("energy_kwh").to_numpy(), sky):
-        sky = None
-    history = history.with_columns(pl.Series("sky", np.zeros(history.height) if sky is None else sky))
-    is_solar = sky is not None
-    tried = backtest(history, _prophet(is_solar))
-    reference = backtest(history, same_hour.predict, fold_days=1)
-    newest = _newest_days(history)
-    fitted = prophet_model.fit(newest, newest.get_column("sky").to_numpy() if is_solar else None, with_document=True)
+def train_series(place: Place, channel: str, history: pl.DataFrame) -> registry.Trained | None:
+    """Fit one series, and the bands and scores of its backtest; None where gaps leave nothing to test on."""
+    is_solar = channel == "production"
+    history = with_sky(place, history, is_solar=is_solar)
+    if is_solar and not follows_sun(history.get_column("energy_kwh").to_numpy(), history.get_column("sky").to_numpy()):
+        is_solar, history = False, with_sky(place, history, is_solar=False)
+    tried = backtest(history, _weekly_prophet(history, is_solar=is_solar))
+    reference = backtest(history, same_hour.predict)
+    if tried.is_empty() or reference.is_empty():
+        return None
+    fitted = prophet_model.fit(_newest_days(history), is_solar=is_solar, with_document=True)
     bands = fit_bands(*[tried.get_column(name).to_numpy() for name in ("energy_kwh", "predicted_kwh", "local_hour")])
     return registry.Trained(
         place.site_id, channel, fitted.curve, bands, score(history, tried), score(history, reference), fitted.document
     )
 
 
-def _prophet(is_solar: bool) -> Predictor:  # noqa: FBT001
+def _weekly_prophet(history: pl.DataFrame, *, is_solar: bool) -> Predictor:
+    """Prophet as it would have been: refitted every seven days back from the end of the history, corrected every day."""
+    end = _end(history)
+    curves: dict[int, Curve | None] = {}
+
     def predict(known: pl.DataFrame, asked: pl.DataFrame) -> np.ndarray:
-        newest = _newest_days(known)
-        curve = prophet_model.fit(newest, newest.get_column("sky").to_numpy() if is_solar else None).curve
-        seconds = prophet_model.clock_seconds(asked, curve.clock)
-        return curve.energy_kwh(seconds, asked.get_column("is_off_day").to_numpy(), asked.get_column("sky").to_numpy())
+        week = (end - _end(asked)) // WEEK
+        if week not in curves:
+            before = history.filter(pl.col("interval_start_at") <= end - WEEK * (week + 1))
+            is_enough = before.height > 0 and _end(before) - _end(history.head(1)) >= timedelta(days=LEAST_KNOWN_DAYS)
+            curves[week] = prophet_model.fit(_newest_days(before), is_solar=is_solar).curve if is_enough else None
+        curve = curves[week]
+        return np.full(asked.height, np.nan) if curve is None else predict_kwh(curve, known, asked)
 
     return predict
+
+
+def _end(hours: pl.DataFrame) -> datetime:
+    end = hours.get_column("interval_start_at").max()
+    assert isinstance(end, datetime)
+    return end
 
 
 def _newest_days(history: pl.DataFrame) -> pl.DataFrame:
