@@ -5,6 +5,7 @@ promises more than what was seen. Every rule gives None where it has nothing to 
 """
 
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -93,15 +94,18 @@ class Advice:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-def is_enough(hours: pl.DataFrame) -> bool:
-    """Whether the newest 28 days are known well enough to advise on: 14 days with data, 0.8 of their time measured.
+def is_enough(hours: pl.DataFrame, today: date) -> bool:
+    """Whether the newest days are known well enough to advise on: 14 days with data, and 0.8 of the time since the first of them measured.
 
     Args:
-        hours: One row per hour of those days: local_date, completeness_ratio.
+        hours: One row per hour of the newest 28 days, today's left out: local_date, completeness_ratio; hours may be missing.
+        today: The site's.
     """
-    days = hours.filter(pl.col("completeness_ratio") > 0).get_column("local_date").n_unique()
-    completeness = hours.get_column("completeness_ratio").fill_null(0.0).mean()
-    return days >= LEAST_DAYS and isinstance(completeness, float) and completeness >= LEAST_COMPLETENESS_RATIO
+    known = hours.filter(pl.col("completeness_ratio") > 0)
+    first = known.get_column("local_date").min()
+    if not isinstance(first, date) or known.get_column("local_date").n_unique() < LEAST_DAYS:
+        return False
+    return known.get_column("completeness_ratio").sum() >= LEAST_COMPLETENESS_RATIO * 24 * (today - first).days
 
 
 def advise(measured: Measured, prices: Prices) -> list[Advice]:

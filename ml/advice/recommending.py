@@ -64,7 +64,7 @@ def _site_rows(snapshot: Snapshot, site: Site, now: datetime) -> list[dict[str, 
     today = calendar.local_date(now, site.time_zone)
     first = today - timedelta(days=advice.WINDOW_DAYS)
     hours = _hours(snapshot, site, first, today)
-    if not advice.is_enough(hours.filter(pl.col("local_date") >= today - timedelta(days=advice.RECENT_DAYS))):
+    if not advice.is_enough(hours.filter(pl.col("local_date") >= today - timedelta(days=advice.RECENT_DAYS)), today):
         return []
     days = snapshot.scan("gold/energy_daily", [Between("local_date", first, today)]).filter(pl.col("site_id") == site.site_id)
     whole = hours.filter(pl.col("completeness_ratio") >= WHOLE_HOUR_RATIO)
@@ -97,7 +97,7 @@ def _prices(snapshot: Snapshot, site: Site, now: datetime) -> advice.Prices:
     valid = (
         snapshot.scan("dims/tariff_prices")
         .filter(
-            pl.col("tariff_id") == site.tariff_id,
+            pl.col("tariff_id") == (site.tariff_id or ""),
             pl.col("quantity_unit") == "kWh",
             pl.col("valid_from") <= now,
             (pl.col("valid_until") > now).fill_null(value=True),
