@@ -3,7 +3,8 @@
 import os
 import threading
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -179,28 +180,42 @@ async def _unpacked(parts: AsyncIterator[bytes], most_bytes: int) -> AsyncIterat
         raise Turned(400, [{"field": "", "reason": "bad_gzip", "message": "The body is not gzip."}]) from None
 
 
-def run(settings: Settings, home: Home) -> None:
-    """The ingestion process: HTTP on `ingest_port` and the MQTT listener, until SIGTERM. Raises Refused where the port is taken."""
+@contextmanager
+def open_service(settings: Settings, home: Home) -> Iterator[Callable[[], bool]]:
+    """Serve HTTP on `ingest_port` and listen to the broker for the block; yields a function that says whether all parts still work.
+
+    Raises:
+        Refused: If the port is taken.
+        AuroraError: At the end of the block, if the writer had ended before.
+    """
     refuse_taken_port(settings.host, settings.ingest_port, "AURORA_INGEST_PORT")
-    stop = stop_signal()
     lake = open_lake(settings.resolved_lake_uri, sync=settings.sync_commits)
     accounts = Accounts(settings.resolved_database_url)
     registry, landing = DeviceRegistry(accounts), Landing(lake, settings)
     listener = Listener(broker_address(settings, home), landing, registry, settings)
-    metrics.serve("ingestion", settings, home)
     landing.start()
     server, thread = _serve(make_app(Door(landing, KeyRing(accounts), registry, settings), settings), settings)
     listener.start()
     home.note("ingestion", {"url": f"http://{settings.host}:{settings.ingest_port}", "pid": os.getpid()})
     log.info("ingestion ready", port=settings.ingest_port)
-    while not stop.wait(1.0) and landing.failure is None and thread.is_alive():
-        pass
-    server.should_exit = True
-    landing.stop()
-    listener.stop()
-    thread.join(timeout=1.0)
+    try:
+        yield lambda: landing.failure is None and thread.is_alive()
+    finally:
+        server.should_exit = True
+        landing.stop()
+        listener.stop()
+        thread.join(timeout=1.0)
     if landing.failure is not None:
         raise AuroraError(f"The writer ended ({landing.failure}). Nothing unstored was acknowledged; start the process again.")
+
+
+def run(settings: Settings, home: Home) -> None:
+    """The ingestion process, until SIGTERM. Raises Refused where its port is taken."""
+    stop = stop_signal()
+    metrics.serve("ingestion", settings, home)
+    with open_service(settings, home) as is_working:
+        while not stop.wait(1.0) and is_working():
+            pass
 
 
 def _serve(app: "FastAPI", settings: Settings) -> "tuple[uvicorn.Server, threading.Thread]":

@@ -1,11 +1,13 @@
 """Real brokers, real processes and real devices for the tests of ingestion."""
 
+import asyncio
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -72,7 +74,7 @@ class Processes:
 @pytest.fixture
 def settings(settings: Settings, free_port: Callable[[], int]) -> Settings:
     """Settings with ports of their own and a quick commit."""
-    return settings.model_copy(update={"mqtt_port": free_port(), "ingest_port": free_port(), "flush_seconds": 0.2})
+    return settings.model_copy(update={"mqtt_port": free_port(), "ingest_port": free_port(), "flush_seconds": 0.2, "max_message_bytes": 65_536})
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def processes(settings: Settings, home: Home, lake: Lake, accounts: Accounts) ->
         "AURORA_MQTT_PORT": str(settings.mqtt_port),
         "AURORA_INGEST_PORT": str(settings.ingest_port),
         "AURORA_FLUSH_SECONDS": str(settings.flush_seconds),
-        "AURORA_MAX_MESSAGE_BYTES": "65536",
+        "AURORA_MAX_MESSAGE_BYTES": str(settings.max_message_bytes),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     made = Processes(settings, home, environment)
@@ -165,10 +167,33 @@ def connect(settings: Settings) -> Iterator[Callable[..., Connection]]:
         connection.close()
 
 
-def reading(value: float | None, measured_at: datetime | None = None, **changed: Any) -> str:
+def reading(value: object, measured_at: datetime | None = None, **changed: Any) -> str:
     """One reading as JSON."""
     moment = measured_at or datetime.now(UTC)
     return json.dumps({"measured_at": moment.isoformat(), "channel": "consumption", "measure": "power_kw", "value": value} | changed)
+
+
+@pytest.fixture
+def broker(settings: Settings, home: Home, accounts: Accounts, eventually: Callable[..., Any]) -> Iterator[None]:
+    """The embedded broker, in a thread of this process."""
+    from ingestion.broker import serve
+
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(serve(settings, home, stop)), daemon=True)
+    thread.start()
+    eventually(lambda: home.read_note("broker"))
+    yield
+    stop.set()
+    thread.join(timeout=10)
+
+
+@pytest.fixture
+def ingestion(broker: None, settings: Settings, home: Home, lake: Lake) -> Iterator[None]:
+    """The embedded broker and the ingestion service, in this process."""
+    from ingestion.server import open_service
+
+    with open_service(settings, home):
+        yield
 
 
 @pytest.fixture
