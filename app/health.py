@@ -33,7 +33,7 @@ def problems_of(services: Services) -> list[str]:
     except (SQLAlchemyError, AuroraError):
         problems.append("accounts")
     try:
-        services.reader.snapshot()
-    except (AuroraError, OSError):
-        problems.append("lake")
-    return problems
+        is_there = services.reader.is_there()
+    except OSError:
+        is_there = False
+    return problems if is_there else [*problems, "lake"]

@@ -51,11 +51,11 @@ STREAMLIT_OPTIONS: dict[str, Any] = {
 
 def run(settings: Settings, home: Home) -> None:
     """Serve the pages until SIGTERM or SIGINT. Raises Refused where the port is taken, NotReady where the home is incomplete."""
-    listener = serving.bind(settings.host, settings.app_port, "AURORA_APP_PORT")
-    services = open_services(settings, home)
-    metrics.serve("app", settings, home)
-    url = f"http://{settings.host}:{settings.app_port}"
-    serving.serve(pages(services), listener, lambda: home.note("app", {"url": url, "pid": os.getpid()}))
+    with serving.bind(settings.host, settings.app_port, "AURORA_APP_PORT") as listener:
+        services = open_services(settings, home)
+        metrics.serve("app", settings, home)
+        url = f"http://{settings.host}:{settings.app_port}"
+        serving.serve(pages(services), listener, lambda: home.note("app", {"url": url, "pid": os.getpid()}))
 
 
 def pages(services: Services, throttle: Throttle | None = None) -> ASGIApp:

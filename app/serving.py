@@ -44,8 +44,7 @@ def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], **op
         timeout_graceful_shutdown=LAST_WORDS_SECONDS,
         **options,
     )
-    with listener:
-        asyncio.run(_Server(config, ready).serve(sockets=[listener]))
+    asyncio.run(_Server(config, ready).serve(sockets=[listener]))
 
 
 class _Server(uvicorn.Server):

@@ -17,11 +17,11 @@ from app.throttle import Throttle
 
 def run(settings: Settings, home: Home) -> None:
     """Serve the API until SIGTERM or SIGINT. Raises Refused where the port is taken, NotReady where the home is incomplete."""
-    listener = serving.bind(settings.host, settings.api_port, "AURORA_API_PORT")
-    services = open_services(settings, home)
-    metrics.serve("api", settings, home)
-    url = f"http://{settings.host}:{settings.api_port}"
-    serving.serve(build(services), listener, lambda: home.note("api", {"url": url, "pid": os.getpid()}))
+    with serving.bind(settings.host, settings.api_port, "AURORA_API_PORT") as listener:
+        services = open_services(settings, home)
+        metrics.serve("api", settings, home)
+        url = f"http://{settings.host}:{settings.api_port}"
+        serving.serve(build(services), listener, lambda: home.note("api", {"url": url, "pid": os.getpid()}))
 
 
 def build(services: Services, throttle: Throttle | None = None) -> FastAPI:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import polars as pl
+from pyarrow.fs import FileType
 
 from aurora.lake import manifest
 from aurora.lake.manifest import Snapshot
@@ -47,6 +48,10 @@ class LakeReader:
         if self._snapshot is None or newest.refresh_id != self._snapshot.refresh_id:
             self._answers.clear()
         self._snapshot, self._version = newest, version
+
+    def is_there(self) -> bool:
+        """Whether the lake can be reached now; what was read before does not count. Raises OSError where its place cannot be asked."""
+        return self.lake.storage.filesystem.get_file_info(f"{manifest.MANIFEST}/_delta_log").type == FileType.Directory
 
     def as_of(self, moment: datetime | str) -> Snapshot:
         """The newest publication finished by a time, or the one of a `refresh_id`. Raises NotReady if there is none."""

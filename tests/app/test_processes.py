@@ -1,14 +1,27 @@
 """The processes of the pages and the API: start, refuse, end."""
 
 import json
+import shutil
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
+import app.api.server
+import app.server
+from aurora.accounts.models import User
+from aurora.errors import NotReady, Refused
+from aurora.home import Home
+from aurora.lake.store import Lake
+from aurora.settings import Settings
+from app.services import open_services
 from tests.app.running import free_port, set_up, start, stop, wait_until_healthy
 
 PROCESSES = [("app.server", "AURORA_APP_PORT", "app"), ("app.api.server", "AURORA_API_PORT", "api")]
+RUNS = [(app.server.run, "app_port"), (app.api.server.run, "api_port")]
 
 
 @pytest.mark.parametrize(("module", "setting", "name"), PROCESSES)
@@ -25,40 +38,32 @@ def test_process_says_where_it_is_and_ends_soon_after_sigterm(tmp_path: Path, mo
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize(("module", "setting", "name"), PROCESSES)
-def test_process_names_the_setting_when_its_port_is_taken(tmp_path: Path, module: str, setting: str, name: str) -> None:
-    import socket
-
-    set_up(tmp_path)
+@pytest.mark.parametrize(("run", "setting"), RUNS)
+def test_process_names_the_setting_when_its_port_is_taken(settings: Settings, home: Home, run: Callable, setting: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        process = start(module, tmp_path, **{setting: str(port)})
-        _, errors = process.communicate(timeout=40)
-    assert f"Refused: Port {port} is taken by another program. Set {setting} to a free one." in errors
+        with pytest.raises(Refused, match=f"Port {port} is taken by another program. Set AURORA_{setting.upper()} to a free one."):
+            run(settings.model_copy(update={setting: port}), home)
 
 
-def test_process_says_what_to_do_when_the_secret_is_missing(tmp_path: Path) -> None:
-    _, home, *_ = set_up(tmp_path)
+@pytest.mark.parametrize(("run", "setting"), RUNS)
+def test_process_says_what_to_do_when_the_secret_is_missing(settings: Settings, home: Home, run: Callable, setting: str) -> None:
     (home.secrets / "secret_key").unlink()
-    process = start("app.server", tmp_path, AURORA_APP_PORT=str(free_port()))
-    _, errors = process.communicate(timeout=40)
-    assert "NotReady: The secret key is missing: set AURORA_SECRET_KEY, or run `aurora init`" in errors
+    with pytest.raises(NotReady, match="The secret key is missing: set AURORA_SECRET_KEY, or run `aurora init`"):
+        run(settings.model_copy(update={setting: free_port()}), home)
 
 
-def test_readiness_is_refused_when_the_lake_is_gone(tmp_path: Path) -> None:
-    import shutil
+def test_readiness_is_refused_when_the_lake_is_gone(settings: Settings, home: Home, lake: Lake, admin: User) -> None:
+    api = TestClient(app.api.server.build(open_services(settings, home)))
+    assert api.get("/v1/readyz").json() == {"status": "ready"}
+    shutil.rmtree(Path(settings.resolved_lake_uri) / "meta")
+    assert {api.get(path).status_code for path in ("/readyz", "/v1/readyz")} == {503}
+    assert api.get("/readyz").json()["problems"] == ["lake"]
+    assert api.get("/healthz").status_code == 200
 
-    set_up(tmp_path)
-    port = free_port()
-    process = start("app.api.server", tmp_path, AURORA_API_PORT=str(port))
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}", process)
-        assert httpx.get(f"http://127.0.0.1:{port}/v1/readyz").json() == {"status": "ready"}
-        shutil.rmtree(tmp_path / "home" / "lake" / "meta")
-        answers = {httpx.get(f"http://127.0.0.1:{port}{path}").status_code for path in ("/readyz", "/v1/readyz")}
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
-    finally:
-        stop(process)
-    assert answers <= {200, 503}
+
+def test_readiness_is_refused_when_the_accounts_are_not_set_up(settings: Settings, home: Home, lake: Lake) -> None:
+    api = TestClient(app.api.server.build(open_services(settings, home)))
+    assert api.get("/readyz").json()["problems"] == ["accounts"]
