@@ -1,0 +1,238 @@
+"""Files of energy data: every value is read, known or rejected, and lands as what it means."""
+
+import csv
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from aurora.accounts import devices
+from aurora.accounts.models import Load
+from aurora.domain.mapping import looks_like_totals, wall_times_to_utc
+from aurora.errors import Refused
+from aurora.lake.store import Lake
+from ingestion import bronze
+from ingestion.files import LoadSummary, import_file
+from ingestion.replay import replay_rejected
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def load(lake: Lake, accounts, settings, site, tmp_path: Path):
+    """A function that writes a file and imports it."""
+
+    def run(content: str | pl.DataFrame, name: str = "file.csv", **flags) -> LoadSummary:
+        file = tmp_path / name
+        if isinstance(content, str):
+            file.write_text(content, encoding=flags.pop("encoding", "utf-8"))
+        elif file.suffix == ".parquet":
+            content.write_parquet(file)
+        else:
+            content.write_csv(file)
+        return import_file(lake, accounts, settings, file, "Home", now=NOW, **flags)
+
+    return run
+
+
+def landed(lake: Lake) -> list[tuple]:
+    frame = lake.scan(bronze.READINGS).sort("received_at", "sequence").collect()
+    return frame.select("device_id", "channel", "measure", "measured_at", "interval_seconds", "value").rows()
+
+
+def test_file_lands_once_and_is_known_the_second_time(load, lake: Lake, accounts) -> None:
+    text = "timestamp,consumption,grid_import_kwh\n2026-10-01T00:00:00Z,1.5,0.5\n2026-10-01T00:15:00Z,2,\n2026-10-01T00:30:00Z,0,0.25\n"
+    first, second = load(text), load(text)
+    assert (first.read, first.new, first.known, first.rejected) == (5, 5, 0, 0)
+    assert (second.read, second.new, second.known, second.rejected) == (5, 0, 5, 0)
+    assert (first.first_at, first.last_at) == ("2026-10-01T00:00:00+00:00", "2026-10-01T00:30:00+00:00")
+    at = datetime(2026, 10, 1, tzinfo=UTC)
+    assert landed(lake)[:2] == [
+        ("home-import", "consumption", "interval_kwh", at, 900, 1.5),
+        ("home-import", "grid_import", "interval_kwh", at, 900, 0.5),
+    ]
+    assert lake.scan(bronze.READINGS).collect().get_column("source").unique().to_list() == [f"import:{first.load_id}"]
+    with accounts.reading() as session:
+        kept = session.get(Load, first.load_id)
+    assert (kept.readings_new, kept.device_id, kept.file_name) == (5, "home-import", "file.csv")
+
+
+def test_corrected_value_is_new_and_wins_by_its_later_stamp(load, lake: Lake) -> None:
+    load("time,load_kwh\n2026-10-01T00:00:00Z,1\n2026-10-01T01:00:00Z,2\n")
+    summary = load("time,load_kwh\n2026-10-01T00:00:00Z,1\n2026-10-01T01:00:00Z,3\n")
+    assert (summary.new, summary.known) == (1, 1)
+    assert [row[5] for row in landed(lake)] == [1.0, 2.0, 3.0]
+
+
+def test_dry_run_changes_nothing(load, lake: Lake, accounts, tmp_path: Path) -> None:
+    summary = load("time,load_kwh\n2026-10-01T00:00:00Z,1\n2026-10-01T01:00:00Z,-2\n", dry_run=True)
+    assert (summary.load_id, summary.read, summary.new, summary.rejected, summary.rejected_file) == ("", 2, 1, 1, None)
+    assert landed(lake) == []
+    assert devices.all_devices(accounts) == []
+    assert [file.name for file in tmp_path.glob("*.csv")] == ["file.csv"]
+
+
+def test_clock_hour_that_comes_twice_told_apart_by_order(load, lake: Lake) -> None:
+    walls = ["01:30", "02:00", "02:30", "02:00", "02:30", "03:00"]
+    rows = [f"25.10.2026 {wall};{number},5" for number, wall in enumerate(walls)]
+    for name, order in (("up.csv", rows), ("down.csv", rows[::-1])):
+        load("\n".join(["Zeit;Verbrauch (kWh)", *order]), name, time_zone="Europe/Berlin")
+    first = datetime(2026, 10, 24, 23, 30, tzinfo=UTC)
+    assert [(row[3], row[5]) for row in landed(lake)] == [(first + timedelta(minutes=30 * n), n + 0.5) for n in range(6)]
+
+
+def test_clock_hour_that_never_was_rejected(load) -> None:
+    summary = load("time,load_kwh\n2026-03-29 01:00,1\n2026-03-29 02:00,1\n2026-03-29 03:00,1\n", time_zone="Europe/Berlin")
+    assert (summary.new, summary.rejected) == (2, 1)
+
+
+def test_end_labels_moved_to_the_start_of_their_interval(load, lake: Lake) -> None:
+    load("interval_end,load_wh\n2026-10-01T00:30:00Z,1500\n2026-10-01T01:00:00Z,500\n")
+    assert [(row[3].hour, row[3].minute, row[4], row[5]) for row in landed(lake)] == [(0, 0, 1800, 1.5), (0, 30, 1800, 0.5)]
+
+
+def test_power_and_totals_land_as_their_measure(load, lake: Lake) -> None:
+    load("time,pv_w\n2026-10-01T00:00:00Z,1500\n2026-10-01T00:05:00Z,500\n")
+    load("time,reading\n2026-10-01T00:00:00Z,100\n2026-10-01T00:05:00Z,101\n", channels={"reading": "grid_import"}, measure="register_kwh")
+    assert [(row[1], row[2], row[4], row[5]) for row in landed(lake)] == [
+        ("production", "power_kw", None, 1.5),
+        ("production", "power_kw", None, 0.5),
+        ("grid_import", "register_kwh", None, 100.0),
+        ("grid_import", "register_kwh", None, 101.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "flag"),
+    [
+        ("time,load_kwh\n2026-10-01 00:00,1\n", {}, "--time-zone"),
+        ("a,load_kwh\n2026-10-01T00:00:00Z,1\n", {}, "--time-column"),
+        ("time,ts,load_kwh\n2026-10-01T00:00:00Z,1,1\n", {}, "--time-column"),
+        ("time,x\n2026-10-01T00:00:00Z,1\n", {}, "--channel COLUMN=channel"),
+        ("time,load,consumption\n2026-10-01T00:00:00Z,1,1\n", {}, "--channel COLUMN=consumption"),
+        ("time,load_kw\n2026-10-01T00:00:00Z,1\n", {"measure": "interval_kwh"}, "--unit"),
+        ("time,load\n2026-10-01T00:00:00Z,1\n", {"time_zone": "Europe/Nowhere"}, "--time-zone"),
+        ("time,load\n2026-10-01T00:00:00Z,1\n", {"unit": "J"}, "--unit"),
+        ("time,load\n" + "\n".join(f"2026-10-01T{h:02}:00:00Z,{500 + h}" for h in range(24)), {}, "--measure register_kwh"),
+        ("time,load\n01/02/2026 00:00,1\n", {"time_zone": "UTC"}, "two ways"),
+    ],
+)
+def test_doubtful_file_refused_with_the_flag_that_settles_it(load, lake: Lake, text: str, flags: dict, flag: str) -> None:
+    with pytest.raises(Refused, match=flag):
+        load(text, **flags)
+    assert landed(lake) == []
+
+
+@pytest.mark.parametrize("content", ["", "time,load\n", "\x00\x01\x02"])
+def test_file_without_rows_refused(load, content: str) -> None:
+    with pytest.raises(Refused, match="CSV"):
+        load(content)
+
+
+def test_bad_cells_rejected_with_reasons_in_a_harmless_file(load, lake: Lake) -> None:
+    text = "time,load_kwh\n2026-10-01T00:00:00Z,1\n2026-10-01T00:15:00Z,=1+1\n2026-10-01T00:30:00Z,-3\nsoon,4\n2026-10-01T01:00:00Z,inf\n2026-10-01T01:15:00,2\n"
+    summary = load(text)
+    with Path(summary.rejected_file or "").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["line"], row["value"], row["reason"]) for row in rows] == [
+        ("3", "'=1+1", "wrong_type"),
+        ("4", "'-3", "negative"),
+        ("5", "4", "bad_time"),
+        ("6", "inf", "not_finite"),
+        ("7", "2", "no_offset"),
+    ]
+    assert (summary.read, summary.new, summary.rejected) == (6, 1, 5)
+    assert sorted(lake.scan(bronze.REJECTED).collect().get_column("reason")) == sorted(row["reason"] for row in rows)
+
+
+def test_import_refused_where_another_main_device_measures_the_same(load, lake: Lake, accounts, site) -> None:
+    devices.add_device(accounts, site.site_id, name="Meter", kind="meter", device_id="meter-1")
+    text = "time,load_kwh\n2026-10-01T00:00:00Z,1\n2026-10-01T01:00:00Z,2\n"
+    load(text, device="meter-1")
+    other = text.replace("Z,1", "Z,5")
+    with pytest.raises(Refused, match="--device meter-1"):
+        load(other, name="other.csv")
+    assert [device.device_id for device in devices.all_devices(accounts)] == ["meter-1"]
+    assert load(other, name="other.csv", role="check").new == 2
+    assert {device.device_id: device.role for device in devices.all_devices(accounts)} == {"meter-1": "main", "home-import-check": "check"}
+    later = text.replace("2026-10-01", "2026-10-02")
+    assert load(later, name="later.csv").new == 2
+
+
+def test_foreign_encodings_and_delimiters_read(load) -> None:
+    rows = "2026-10-01T00:00:00Z{0}1,5\n2026-10-01T01:00:00Z{0}2,5\n"
+    for name, delimiter, encoding in (("a", ";", "cp1252"), ("b", "\t", "utf-16"), ("c", ";", "utf-8-sig")):
+        summary = load(f"Zeit{delimiter}Einspeisung für Süd\n" + rows.format(delimiter), f"{name}.csv", encoding=encoding, dry_run=True,
+                       channels={"Einspeisung für Süd": "grid_export"})  # fmt: skip
+        assert (summary.read, summary.new) == (2, 2)
+
+
+def test_rejected_rows_replayed_once(load, lake: Lake, accounts, settings) -> None:
+    load("time,load_kwh\n2026-10-01T00:00:00Z,1\n2026-10-01T00:15:00Z,1\nsoon,4\n")
+    assert replay_rejected(lake, accounts, settings, now=NOW) == 0
+    rows = lake.scan(bronze.REJECTED).collect()
+    assert (rows.height, rows.get_column("rejected_id").n_unique(), rows.get_column("replayed_at").null_count()) == (2, 1, 1)
+    replay_rejected(lake, accounts, settings, now=NOW)
+    assert lake.scan(bronze.REJECTED).collect().height == 2
+
+
+def test_wall_times_of_both_dst_days_in_four_zones() -> None:
+    for zone, wall, skipped, instant in (
+        ("Europe/Berlin", datetime(2026, 3, 29, 2, 30), True, None),
+        ("Europe/Berlin", datetime(2026, 10, 25, 2, 30), False, datetime(2026, 10, 25, 0, 30)),
+        ("Australia/Sydney", datetime(2026, 4, 5, 2, 30), False, datetime(2026, 4, 4, 15, 30)),
+        ("Australia/Sydney", datetime(2026, 10, 4, 2, 30), True, None),
+        ("Asia/Kathmandu", datetime(2026, 1, 1, 0, 0), False, datetime(2025, 12, 31, 18, 15)),
+        ("America/New_York", datetime(2026, 3, 8, 1, 59), False, datetime(2026, 3, 8, 6, 59)),
+    ):
+        epoch = datetime(1970, 1, 1)
+        utc, is_skipped = wall_times_to_utc(np.array([int((wall - epoch).total_seconds()) * 10**6]), zone)
+        assert is_skipped[0] == skipped
+        assert instant is None or epoch + timedelta(microseconds=int(utc[0])) == instant
+
+
+def test_totals_recognised_and_energies_not() -> None:
+    assert looks_like_totals(np.arange(500.0, 600.0))
+    assert not looks_like_totals(np.arange(0.0, 100.0))
+    assert not looks_like_totals(np.random.default_rng(1).random(500))
+
+
+REAL = [
+    ("citylearn_fontana_hourly.parquet", "fontana_b01", "ts_utc", {"load_kwh": "consumption", "pv_kwh": "production"}, 3600),
+    ("sgsc_nsw_30min.parquet", None, "ts_utc", {"load_kwh": "consumption"}, 1800),
+    ("uk_electricity_sample_1.parquet", None, "ts_utc", {"load_kwh": "consumption"}, None),
+    ("pvdaq_system50_15min.parquet", None, "ts_utc", {"pv_kwh": "production"}, 900),
+]
+
+
+@pytest.mark.needs("test_data")
+@pytest.mark.parametrize(("name", "series", "time", "channels", "interval"), REAL, ids=[row[0].split(".")[0] for row in REAL])
+def test_real_series_lands_as_it_was_written(
+    load, lake: Lake, test_data: Path, name: str, series: str | None, time: str, channels: dict[str, str], interval: int | None
+) -> None:
+    frame = pl.read_parquet(test_data / "series" / name)
+    series = series or frame.get_column("series_id")[0]
+    frame = frame.filter(pl.col("series_id") == series).select(pl.col(time).alias("timestamp"), *channels)
+    summary = load(frame.with_columns(pl.col("timestamp").dt.strftime("%Y-%m-%d %H:%M:%S+00:00")), channels=channels)
+    cells = frame.unpivot(index="timestamp").drop_nulls().filter(pl.col("value").is_finite())
+    good = cells.filter(pl.col("value") >= 0)
+    rows = lake.scan(bronze.READINGS).collect()
+    assert summary.read == cells.height
+    assert summary.rejected == cells.height - good.height
+    assert rows.height == good.unique(["timestamp", "variable", "value"]).height == summary.new
+    assert rows.get_column("value").sum() == pytest.approx(good.unique(["timestamp", "variable", "value"]).get_column("value").sum(), rel=1e-6)
+    assert interval is None or rows.get_column("interval_seconds").unique().to_list() == [interval]
+
+
+@pytest.mark.needs("test_data")
+def test_real_local_clock_gives_the_same_instants_as_the_utc_column(load, lake: Lake, test_data: Path) -> None:
+    frame = pl.read_parquet(test_data / "series" / "citylearn_fontana_hourly.parquet").filter(pl.col("series_id") == "fontana_b01").sort("ts_utc")
+    local = frame.select(pl.col("ts_local").dt.strftime("%m/%d/%Y %H:%M").alias("time"), "load_kwh")
+    summary = load(local, time_zone="America/Los_Angeles")
+    found = lake.scan(bronze.READINGS).sort("measured_at").collect()
+    expected = set(frame.get_column("ts_utc"))
+    different = set(found.get_column("measured_at")) ^ expected
+    assert summary.rejected == 0
+    assert len(different) <= 2, "the source leaves out one of the two hours that the clock shows twice"
