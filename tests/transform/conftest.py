@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from aurora.accounts import devices, sites, tariffs
+from aurora import home as homes
+from aurora.accounts import devices, people, sites, tariffs
 from aurora.accounts.database import Accounts
-from aurora.accounts.models import User
 from aurora.home import Home
 from aurora.lake import manifest
 from aurora.lake.store import Lake, open_lake
@@ -67,9 +67,14 @@ class Neighbourhood:
         return Neighbourhood(copied, self.accounts, self.home, self.settings)
 
 
-@pytest.fixture
-def neighbourhood(lake: Lake, accounts: Accounts, admin: User, home: Home, settings: Settings) -> Neighbourhood:
+def build_neighbourhood(folder: Path) -> Neighbourhood:
     """Four sites, each with a meter `<site>-meter`, an inverter `<site>-pv`, a sub-meter `<site>-sub`, and a flat tariff."""
+    settings = Settings(home=folder / "home", _env_file=None)  # pyright: ignore[reportCallIssue]
+    home = homes.create(settings)
+    lake, accounts = open_lake(settings.resolved_lake_uri), Accounts(settings.resolved_database_url)
+    lake.create_tables()
+    accounts.migrate()
+    admin = people.add_user(accounts, "ada", "correct horse battery", "admin")
     prices = tariffs.FlatPrices(Decimal("0.3127"), Decimal("0.0811"), Decimal("0.4567"))
     tariffs.add_flat_tariff(accounts, "flat", "Flat", "EUR", prices)
     for name, zone in ZONES.items():
@@ -80,6 +85,18 @@ def neighbourhood(lake: Lake, accounts: Accounts, admin: User, home: Home, setti
         devices.add_device(accounts, name, name="pv", kind="inverter", device_id=f"{name}-pv", energy_source="pv")
         devices.add_device(accounts, name, name="sub", kind="meter", device_id=f"{name}-sub", role="sub")
     return Neighbourhood(lake, accounts, home, settings)
+
+
+@pytest.fixture
+def neighbourhood(tmp_path: Path) -> Neighbourhood:
+    """An empty neighbourhood of its own."""
+    return build_neighbourhood(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_neighbourhood(tmp_path_factory: pytest.TempPathFactory) -> Neighbourhood:
+    """A neighbourhood that the tests of one module share."""
+    return build_neighbourhood(tmp_path_factory.mktemp("neighbourhood"))
 
 
 @pytest.fixture
