@@ -1,6 +1,6 @@
 """Thirteen months of quarter hours of the demo sites, with the marks of real data, as columns ready to land.
 
-The marks: the solar home's grid meter was offline for six hours and its inverter sent a night and a morning late, some of it twice; the
+The marks: the solar home's grid meter was offline for six hours and its inverter sent nine hours late, some of it twice; the
 London register was set back to zero; the bakery's meter sent one spike and, on another day, zeros for a stretch.
 """
 
@@ -47,7 +47,7 @@ MARKS = (
     Mark("demo-bakery-meter", "spike", 9.2, QUARTER_SECONDS),
     Mark("demo-bakery-meter", "zero", 20.1, 7 * HOUR),
 )
-SPIKE_FACTOR = 14.0
+SPIKE_FACTOR = 4.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _site_history(plant: Plant, end: int, seed: int) -> History:
 
 def _readings(device: PlantDevice, channel: str, series: SiteSeries, end: int) -> pa.Table:
     energy = series.power_kw[channel] * HOURS_PER_QUARTER
-    energy = np.where(_within(series.starts, end, device, "spike"), energy * SPIKE_FACTOR, energy)
+    energy = np.where(_within(series.starts, end, device, "spike"), energy.max() * SPIKE_FACTOR, energy)
     energy = np.where(_within(series.starts, end, device, "zero"), 0.0, energy)
     keep = (series.starts + QUARTER_SECONDS <= end) & ~_within(series.starts, end, device, "gap")
     if device.history_measure == "register_kwh":
