@@ -18,7 +18,7 @@ def energy_daily_equals_hourly() -> dg.AssetCheckResult:
 
     from aurora.lake import manifest
     from aurora.lake.store import Between
-    from aurora.lake.tables import CHANNELS
+    from aurora.domain.channels import CHANNELS
 
     services = of_run("check")
     snapshot = manifest.newest(services.lake)

@@ -7,7 +7,7 @@ import polars as pl
 from aurora.domain.calendar import month_seconds
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between
-from aurora.lake.tables import CHANNELS
+from aurora.domain.channels import CHANNELS
 from transform.facts import Facts
 from transform.silver import touched_calendar
 from transform.workbench import Workbench

@@ -74,28 +74,36 @@ def _ends_in(held: pl.DataFrame, days: pl.DataFrame, found: pl.DataFrame) -> pl.
 
 
 def _moved(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """Days between the old and the new ends of each pair, and of each site's channel where that begins elsewhere now."""
-    joined = before.join(after, on=["site_id", *PAIR], how="full", suffix="_new", coalesce=True)
-    pieces = [
-        _between(joined, "first_local_date", "first_local_date_new"),
-        _between(joined, "last_local_date", "last_local_date_new"),
-        _between(joined.filter(pl.col("first_local_date").is_null()), "first_local_date_new", "last_local_date_new"),
-        _between(joined.filter(pl.col("first_local_date_new").is_null()), "first_local_date", "last_local_date"),
-    ]
-    channel = ["site_id", "channel"]
-    site_last = pl.concat([before, after.select(before.columns)]).group_by("site_id").agg(pl.col("last_local_date").max().alias("site_last"))
+    """Days on which other readings are expected now than before.
+
+    Those between the old and the new ends of each device's channel and of each site; and where a site's channel begins elsewhere, those
+    between the two beginnings, up to the site's last day where it was not measured at all.
+    """
+    site_last = pl.concat([before, after]).group_by("site_id").agg(pl.col("last_local_date").max().alias("site_last"))
     starts = (
-        before.group_by(channel).agg(pl.col("first_at").min(), pl.col("first_local_date").min())
-        .join(after.group_by(channel).agg(pl.col("first_at").min().alias("first_at_new"), pl.col("first_local_date").min().alias("new_first")), on=channel, how="full", coalesce=True)
-        .filter(pl.col("first_at").ne_missing(pl.col("first_at_new")))
+        _ends(before, ["site_id", "channel"])
+        .join(_ends(after, ["site_id", "channel"]), on=["site_id", "channel"], how="full", suffix="_new", coalesce=True)
         .join(site_last, on="site_id")
-        .with_columns(pl.coalesce("first_local_date", "site_last"), pl.coalesce("new_first", "site_last"))
-    )  # fmt: skip
-    return pl.concat([*pieces, _between(starts, "first_local_date", "new_first")]).unique()
+        .with_columns(pl.coalesce("first_local_date", "site_last"), pl.coalesce("first_local_date_new", "site_last"))
+    )
+    pieces = [_between(starts, "first_local_date", "first_local_date_new")]
+    for unit in (["site_id", *PAIR], ["site_id"]):
+        both = _ends(before, unit).join(_ends(after, unit), on=unit, how="full", suffix="_new", coalesce=True)
+        pieces += [
+            _between(both, "first_local_date", "first_local_date_new"),
+            _between(both, "last_local_date", "last_local_date_new"),
+            _between(both.filter(pl.col("first_local_date").is_null()), "first_local_date_new", "last_local_date_new"),
+            _between(both.filter(pl.col("first_local_date_new").is_null()), "first_local_date", "last_local_date"),
+        ]
+    return pl.concat(pieces).unique()
+
+
+def _ends(spans: pl.DataFrame, unit: list[str]) -> pl.DataFrame:
+    return spans.group_by(unit).agg(pl.col("first_local_date").min(), pl.col("last_local_date").max())
 
 
 def _between(rows: pl.DataFrame, one: str, other: str) -> pl.DataFrame:
-    known = rows.drop_nulls([one, other]).filter(pl.col(one) != pl.col(other))
+    known = rows.drop_nulls([one, other])
     if known.is_empty():
         return scope.no_days()
     dates = pl.date_ranges(pl.min_horizontal(one, other), pl.max_horizontal(one, other)).alias("local_date")

@@ -13,7 +13,7 @@ import numpy as np
 
 from aurora.domain import calendar
 from aurora.errors import Refused
-from aurora.lake.tables import CHANNELS, MEASURES
+from aurora.domain.channels import CHANNELS, MEASURES
 
 UNIT_TO_KILO = {"Wh": 1e-3, "kWh": 1.0, "MWh": 1e3, "W": 1e-3, "kW": 1.0}
 POWER_UNITS = frozenset({"W", "kW"})

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from aurora.domain.channels import CHANNELS
+
 TIME = pa.timestamp("us", "UTC")
 AMOUNT = pa.decimal128(18, 6)
-
-CHANNELS = ("consumption", "production", "grid_import", "grid_export", "battery_charge", "battery_discharge")
-MEASURES = ("interval_kwh", "register_kwh", "power_kw")
 
 
 @dataclass(frozen=True)

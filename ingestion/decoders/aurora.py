@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from aurora.lake.tables import CHANNELS, MEASURES
+from aurora.domain.channels import CHANNELS, MEASURES
 from ingestion.messages import Decoded, DeviceState, Fault, Limits, Message, Reading, Rejection, WeatherValue, as_text, parse_time, refuse
 
 DEFAULT_INTERVAL_SECONDS = 900

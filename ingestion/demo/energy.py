@@ -10,7 +10,7 @@ import numpy as np
 
 from aurora.domain import calendar
 from aurora.domain.calendar import QUARTER_SECONDS
-from aurora.lake.tables import CHANNELS
+from aurora.domain.channels import CHANNELS
 from ingestion.demo.plants import PLANTS, Plant
 from ingestion.demo.weather import solar_hours, typical_year
 

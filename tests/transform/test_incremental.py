@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import IS_TRIALS
@@ -47,10 +47,21 @@ arrivals = st.one_of(
 batches = st.lists(st.lists(arrivals, min_size=1, max_size=40), min_size=2, max_size=4)
 
 
+KATHMANDU_MORNING = DAYS[0] + timedelta(hours=12, minutes=45)
+
+
 @pytest.mark.timeout(3600)
 @settings(
-    max_examples=60 if IS_TRIALS else 6,
+    max_examples=60 if IS_TRIALS else 5,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@example(
+    batches=[
+        [_interval("kathmandu", "meter", "consumption", KATHMANDU_MORNING, 900, 0.297)],
+        [_sample("kathmandu", DAYS[6], 1.369), _interval("kathmandu", "meter", "consumption", KATHMANDU_MORNING, 900, None)],
+    ]
 )
 @given(batches=batches)
 def test_series_of_refreshes_gives_the_rows_of_one_full_refresh(
