@@ -34,7 +34,7 @@ SECURITY_HEADERS = {
 
 
 def content_policy(shell: str) -> str:
-    """The content security policy of the pages: nothing from elsewhere, and of inline scripts only those of Streamlit's own `shell` page."""
+    """The content security policy of the pages: nothing from elsewhere, and inline only the scripts of Streamlit's own `shell` page."""
     scripts = [TO_LOGIN_SCRIPT, *INLINE_SCRIPT.findall(shell)]
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     return "; ".join(

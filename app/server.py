@@ -1,5 +1,6 @@
 """The process of the pages: Streamlit behind the login gate, as one ASGI app."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def run(settings: Settings, home: Home) -> None:
         services = open_services(settings, home)
         metrics.serve("app", settings, home)
         url = f"http://{settings.host}:{settings.app_port}"
-        serving.serve(pages(services), listener, lambda: home.note("app", {"url": url, "pid": os.getpid()}))
+        serving.serve(pages(services), listener, lambda: _ready(home, url))
 
 
 def pages(services: Services, throttle: Throttle | None = None) -> ASGIApp:
@@ -65,6 +66,7 @@ def pages(services: Services, throttle: Throttle | None = None) -> ASGIApp:
 
     load_config_options(STREAMLIT_OPTIONS)
     install(services)
+    _join_logs()
     policy = content_policy((Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8"))
     return streamlit.App(
         SCRIPT,
@@ -72,6 +74,20 @@ def pages(services: Services, throttle: Throttle | None = None) -> ASGIApp:
         middleware=[Middleware(RequestLog, service="app"), Middleware(Gate, sessions=services.sessions, policy=policy)],
         on_script_error=_tell,
     )
+
+
+def _ready(home: Home, url: str) -> None:
+    _join_logs()
+    home.note("app", {"url": url, "pid": os.getpid()})
+
+
+def _join_logs() -> None:
+    """Let Streamlit's loggers, which write lines of their own shape, log as all others of this process do."""
+    for name in list(logging.root.manager.loggerDict):
+        known = logging.getLogger(name)
+        if handler := getattr(known, "streamlit_console_handler", None):
+            known.removeHandler(handler)
+            known.propagate = True
 
 
 def _tell(error: Exception) -> None:

@@ -8,7 +8,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 
 STYLE = """
-body { font: 16px/1.55 system-ui, sans-serif; color: #16233a; background: #f5f8fb; margin: 0 auto; max-width: 62rem; padding: 2rem 1.25rem 4rem; }
+body { font: 16px/1.55 system-ui, sans-serif; color: #16233a; background: #f5f8fb; margin: 0 auto; max-width: 62rem;
+  padding: 2rem 1.25rem 4rem; }
 h2 { margin: 2.5rem 0 .75rem; text-transform: capitalize; } a { color: #17608f; }
 article { background: #fff; border: 1px solid #d9e1ea; border-radius: 12px; padding: 1rem 1.25rem; margin: .75rem 0; overflow-x: auto; }
 h3 { margin: 0; font: 600 1rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; } h3 b { color: #17608f; margin-right: .5rem; }
@@ -56,8 +57,10 @@ def page(described: dict[str, Any]) -> str:
             by_tag.setdefault(operation.get("tags", ["other"])[0], []).append(_operation(path, method, operation))
     parts = "".join(f"<h2>{escape(tag)}</h2>{''.join(operations)}" for tag, operations in by_tag.items())
     title = escape(described["info"]["title"])
-    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width, initial-scale=1'><title>{title}</title><style>{STYLE}</style>"
-    intro = f"<h1>{title}</h1><p>{escape(described['info'].get('description', ''))}</p><p><a href='/v1/openapi.json'>/v1/openapi.json</a></p>"
+    viewport = "<meta name=viewport content='width=device-width, initial-scale=1'>"
+    head = f"<meta charset=utf-8>{viewport}<title>{title}</title><style>{STYLE}</style>"
+    words = escape(described["info"].get("description", ""))
+    intro = f"<h1>{title}</h1><p>{words}</p><p><a href='/v1/openapi.json'>/v1/openapi.json</a></p>"
     return f"<!DOCTYPE html><html lang=en><head>{head}</head><body>{intro}{parts}</body></html>"
 
 

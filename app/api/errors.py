@@ -7,6 +7,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
+from aurora.domain.texts import text
 from aurora.errors import AuroraError, NotReady, Refused
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -41,6 +42,7 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(InputError, _wrong_input)
     api.add_exception_handler(AuroraError, _refused)
+    api.add_exception_handler(FileNotFoundError, _gone)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
@@ -56,6 +58,14 @@ async def _wrong_input(_request: Request, error: Exception) -> JSONResponse:
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
     status = 404 if isinstance(error, NotReady) else 400 if isinstance(error, Refused) else 503
     return JSONResponse({"detail": str(error)}, status, {"Retry-After": "5"} if status == 503 else None)  # noqa: PLR2004
+
+
+async def _gone(request: Request, error: Exception) -> JSONResponse:
+    """410 for a publication whose files were cleaned up; the newest one's are always there."""
+    moment = request.query_params.get("as_of")
+    if moment is None:
+        raise error
+    return JSONResponse({"detail": text("api.publication_gone", moment=moment)}, 410)
 
 
 def _bad_request(problems: list[dict[str, str]]) -> JSONResponse:

@@ -162,7 +162,8 @@ def recommendation(row: dict[str, Any]) -> str:
     )
     score = row["effectiveness_score"]
     likely = text("advice.likelihood", ratio=formats.percent(score)) if score is not None else ""
-    chips = "".join(f'<span class="au-chip au-chip-{name}">{escape(words)}</span>' for name, words in (("gain", saves), ("sure", likely)) if words)
+    shown = [(name, words) for name, words in (("gain", saves), ("sure", likely)) if words]
+    chips = "".join(f'<span class="au-chip au-chip-{name}">{escape(words)}</span>' for name, words in shown)
     action = row["suggested_action"]
     do = f'<p class="au-do"><b>{escape(text("advice.do"))}:</b> {escape(action)}</p>' if action else ""
     return (

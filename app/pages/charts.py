@@ -27,7 +27,9 @@ def week_chart(days: Sequence[Day]) -> "Figure":
 
     labels = [formats.weekday(day.local_date).replace(" ", "<br>") for day in days]
     sources = [day.sources_kwh for day in days]
-    stacked: dict[str, list[float | None]] = {name: [split[name] if split else None for split in sources] for name in ("own", "battery", "grid")}
+    stacked: dict[str, list[float | None]] = {
+        name: [split[name] if split else None for split in sources] for name in ("own", "battery", "grid")
+    }
     # A day whose split is unknown still shows what was used or, failing that, bought.
     stacked["use"] = [None if split else _whole(day) for day, split in zip(days, sources, strict=True)]
     stacked["exported"] = [None if kwh is None else -kwh for kwh in (day.energy_kwh["grid_export"] for day in days)]
@@ -125,5 +127,6 @@ def _figure(y_title: str) -> "Figure":
         dragmode=False,
     )
     figure.update_xaxes(showgrid=False, fixedrange=True, linecolor=GRID_LINE, automargin=True)
-    figure.update_yaxes(title={"text": y_title, "standoff": 8}, gridcolor=GRID_LINE, zerolinecolor="#b9c5d4", fixedrange=True, automargin=True)
+    title = {"text": y_title, "standoff": 8}
+    figure.update_yaxes(title=title, gridcolor=GRID_LINE, zerolinecolor="#b9c5d4", fixedrange=True, automargin=True)
     return figure

@@ -25,8 +25,7 @@ def show() -> None:
     user = signed_in(services)
     sites = visible_sites(services.accounts, user.user_id, datetime.now(UTC))
     with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small"):
-        badge = f'<span class="au-badge" title="{escape(text("app.demo_hint"))}">{escape(text("app.demo_badge"))}</span>'
-        st.html(f'<div class="au-brand"><span class="au-sun"></span>{escape(text("app.name"))}{badge if services.home.is_demo else ""}</div>', width="content")
+        st.html(_brand(is_demo=services.home.is_demo), width="content")
         site = _pick(sites)
         st.html(_way_out(services, user), width="content")
     if site is None:
@@ -36,6 +35,11 @@ def show() -> None:
     overview.show(services, site)
 
 
+def _brand(*, is_demo: bool) -> str:
+    badge = f'<span class="au-badge" title="{escape(text("app.demo_hint"))}">{escape(text("app.demo_badge"))}</span>' if is_demo else ""
+    return f'<div class="au-brand"><span class="au-sun"></span>{escape(text("app.name"))}{badge}</div>'
+
+
 def _pick(sites: list[Site]) -> Site | None:
     """The site to show: the one of the address where the person may see it, else the first."""
     by_id = {site.site_id: site for site in sites}
@@ -43,7 +47,9 @@ def _pick(sites: list[Site]) -> Site | None:
         return None
     asked = st.query_params.get("site", "")
     chosen = asked if asked in by_id else next(iter(by_id))
-    if len(by_id) > 1:
+    if len(by_id) == 1:
+        st.html(f'<div class="au-site">{escape(by_id[chosen].name)}</div>', width="content")
+    else:
         chosen = st.selectbox(
             text("app.site"),
             list(by_id),

@@ -78,7 +78,8 @@ def today(view: View, days: list[overview.Day]) -> None:
         st.html(cards.heading(text("today.title"), formats.day_name(day)))
         newest = days[-1] if days and days[-1].local_date == day else None
         has_production = any((known.energy_kwh["production"] or 0) > 0 for known in days)
-        st.html(cards.tiles(cards.today_tiles(newest, has_production=has_production), "today") if newest else cards.hint(text("today.nothing_yet")))
+        shown = cards.tiles(cards.today_tiles(newest, has_production=has_production), "today") if newest else ""
+        st.html(shown or cards.hint(text("today.nothing_yet")))
 
 
 def week(view: View, days: list[overview.Day]) -> None:
@@ -102,7 +103,8 @@ def expected(view: View) -> None:
         if not known:
             st.html(cards.hint(text("forecast.nothing_yet")))
             return
-        st.plotly_chart(charts.forecast_chart(known, low, low + 24 * HOUR, view.site.time_zone), theme=None, config=CHART, key="forecast_chart")
+        figure = charts.forecast_chart(known, low, low + 24 * HOUR, view.site.time_zone)
+        st.plotly_chart(figure, theme=None, config=CHART, key="forecast_chart")
 
 
 def _is_worth_showing(forecast: forecasts.Forecast, low: datetime) -> bool:

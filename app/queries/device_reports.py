@@ -9,7 +9,7 @@ from aurora.accounts.models import Device, Site
 from aurora.domain.calendar import local_date, quarters
 from aurora.lake.manifest import Snapshot
 from aurora.lake.store import Between
-from aurora.lake.tables import CHANNELS
+from aurora.domain.channels import CHANNELS
 from app.queries.periods import Interval, Range, bucket_end, bucket_start, days_range, whole_buckets
 from app.queries.reports import seconds_of_days
 
@@ -54,9 +54,8 @@ def _clock_points(snapshot: Snapshot, device: Device, site: Site, interval: Inte
         rows = rows.with_columns(pl.col("interval_start_at").alias("_start"), pl.lit(QUARTER_SECONDS).alias("_seconds"))
     else:
         first, last = local_date(wide.start_at, site.time_zone), local_date(wide.end_at, site.time_zone)
-        clock = quarters([site.time_zone], first, last).select(
-            pl.col("quarter_start_at").alias("interval_start_at"), pl.col("hour_start_at").alias("_start"), pl.col("hour_seconds").alias("_seconds")
-        )
+        names = {"quarter_start_at": "interval_start_at", "hour_start_at": "_start", "hour_seconds": "_seconds"}
+        clock = quarters([site.time_zone], first, last).select(list(names)).rename(names)
         rows = rows.join(clock, on="interval_start_at")
     inside = (pl.col("_start") >= span.start_at) & (pl.col("_start") < span.end_at)
     return _added_up(rows.filter(inside), "interval_start_at")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from aurora.accounts.database import Accounts
 from aurora.accounts.devices import all_devices
 from aurora.accounts.models import Device, Site
-from aurora.lake.tables import CHANNELS
+from aurora.domain.channels import CHANNELS
 from app.queries.live import LivePower, LiveReader
 
 # Signs of the channels in: consumption + export + charge - production - import - discharge = 0.
@@ -62,7 +62,9 @@ def ruled_out(site: Site, devices: Sequence[Device]) -> frozenset[str]:
 def _still_ruled_out(impossible: frozenset[str], measured: set[str]) -> frozenset[str]:
     """What the facts rule out and no reading disproves: who measures one side of a battery has the other, who produces can export."""
     storage = {"battery_charge", "battery_discharge"}
-    disproved = (storage if measured & storage else set()) | ({"grid_export"} if measured & (storage | {"production", "grid_export"}) else set())
+    disproved = set(storage) if measured & storage else set()
+    if measured & (storage | {"production", "grid_export"}):
+        disproved.add("grid_export")
     return impossible - measured - disproved
 
 

@@ -11,7 +11,7 @@ from aurora.accounts.models import Site
 from aurora.domain.calendar import day_start, local_date
 from aurora.lake.manifest import Snapshot
 from aurora.lake.store import Between
-from aurora.lake.tables import CHANNELS
+from aurora.domain.channels import CHANNELS
 from app.queries.reader import LakeReader, rows_of_site
 
 MOST_RECOMMENDATIONS = 20

@@ -1,4 +1,4 @@
-"""The published lake as one process reads it: the newest publication, looked for at most once a second, and answers kept per publication."""
+"""The published lake as one process reads it: the newest publication, looked for once a second at most, and answers kept by it."""
 
 import threading
 import time

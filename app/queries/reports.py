@@ -9,7 +9,7 @@ from aurora.accounts.models import Site
 from aurora.domain.calendar import days as calendar_days
 from aurora.lake.manifest import Snapshot
 from aurora.lake.store import Between
-from aurora.lake.tables import CHANNELS
+from aurora.domain.channels import CHANNELS
 from app.queries.periods import Interval, Range, bucket_end, bucket_start, whole_buckets
 from app.queries.reader import rows_of_site
 

@@ -13,10 +13,12 @@ from aurora.accounts.models import Site
 from aurora.domain.calendar import local_date, local_hour, quarters
 from aurora.lake import manifest
 from aurora.lake.store import Lake
-from aurora.lake.tables import CHANNELS, TABLES
+from aurora.domain.channels import CHANNELS
+from aurora.lake.tables import TABLES
 
 PRICE = Decimal("0.32")
 FEED_IN = Decimal("0.08")
+MEASURED = ("production", "grid_import", "grid_export")
 
 
 def quarter_energy(hour: float) -> dict[str, float]:
@@ -77,7 +79,7 @@ def summed(rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
             pl.len().alias("_quarters"),
         )
         .with_columns(
-            *((pl.col("_quarters") * 900.0).alias(f"{channel}_covered_seconds") for channel in ("production", "grid_import", "grid_export")),
+            *((pl.col("_quarters") * 900.0).alias(f"{channel}_covered_seconds") for channel in MEASURED),
             (1 - bought / used).clip(lower_bound=0).alias("self_sufficiency_ratio"),
             (pl.col("self_consumed_kwh") / pl.col("production_kwh")).alias("self_consumption_ratio"),
         )
@@ -144,7 +146,7 @@ def recommendation_rows(site: Site, now: datetime) -> pl.DataFrame:
         ("r1", "Run big appliances at noon", "Between 11 and 15 h you feed in 4.1 kWh a day and buy 2.6 kWh back in the evening.",
          "Start dishwasher and washing machine between 11 and 14 h.", 0.82, 560.0, Decimal("134.40"), now + timedelta(days=20)),
         ("r2", "Find what runs all night", "Your base load is 310 W; homes of this size need about 180 W.",
-         "Switch off one device after the other at night and watch the tile above.", 0.64, 1140.0, Decimal("364.80"), now + timedelta(days=20)),
+         "Switch off one device after the other at night and watch the tile.", 0.64, 1140.0, Decimal("364.80"), now + timedelta(days=20)),
         ("r3", "Over", "Over.", "Nothing.", 0.5, 1.0, Decimal("1"), now - timedelta(days=1)),
     ]  # fmt: skip
     return pl.DataFrame(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import jwt
 import polars as pl
@@ -71,7 +72,8 @@ def test_credentials_are_refused_when_missing_forged_or_old(api: TestClient, acc
     good = token_of(api)["access_token"]
     forged = jwt.encode(jwt.decode(good, options={"verify_signature": False}), "x" * 32, "HS256")
     unsigned = jwt.encode(jwt.decode(good, options={"verify_signature": False}), None, "none")
-    for header in ({}, {"Authorization": "Bearer"}, {"Authorization": f"Basic {good}"}, *({"Authorization": f"Bearer {t}"} for t in (forged, unsigned, "x", ""))):
+    bad = ("Bearer", f"Basic {good}", f"Bearer {forged}", f"Bearer {unsigned}", "Bearer x", "Bearer ")
+    for header in ({}, *({"Authorization": words} for words in bad)):
         answer = TestClient(api.app).get("/v1/sites", headers=header)
         assert answer.status_code == 401, header
         assert isinstance(answer.json()["detail"], str)
@@ -164,7 +166,9 @@ def test_trends_by_day_are_gold_with_exact_money(api: TestClient, lake: Lake, ac
 
 
 @pytest.mark.parametrize(("zone_name", "minutes"), [("Asia/Kolkata", 30), ("Asia/Kathmandu", 15), ("Europe/Berlin", 0)])
-def test_trends_by_hour_are_the_sites_clock_hours(api: TestClient, lake: Lake, accounts: Accounts, admin: User, zone_name: str, minutes: int) -> None:
+def test_trends_by_hour_are_the_sites_clock_hours(
+    api: TestClient, lake: Lake, accounts: Accounts, admin: User, zone_name: str, minutes: int
+) -> None:
     site = sites.add_site(accounts, admin, name="Site", site_id="zoned", time_zone=zone_name, latitude=1, longitude=1, currency="EUR")
     publish_energy(lake, accounts, site, NOW)
     day = local_date(NOW, zone_name) - timedelta(days=1)
@@ -177,7 +181,9 @@ def test_trends_by_hour_are_the_sites_clock_hours(api: TestClient, lake: Lake, a
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 29), 23), (date(2025, 10, 26), 25)])
-def test_trends_of_a_day_follow_the_clock_change(api: TestClient, lake: Lake, accounts: Accounts, site: Site, day: date, hours: int) -> None:
+def test_trends_of_a_day_follow_the_clock_change(
+    api: TestClient, lake: Lake, accounts: Accounts, site: Site, day: date, hours: int
+) -> None:
     publish_energy(lake, accounts, site, day_start(day + timedelta(days=2), site.time_zone), days=4)
     span = {"start_date": f"{day}", "end_date": f"{day + timedelta(days=1)}"}
     assert len(points(api, "home", **span, interval="hour")) == hours
@@ -189,6 +195,13 @@ def test_trends_take_times_with_offset_and_leave_the_end_out(api: TestClient, la
     day = local_date(NOW, "UTC") - timedelta(days=2)
     found = points(api, "home", start_date=f"{day}T06:15:00+02:00", end_date=f"{day}T05:00:00Z", interval="15min")
     assert [point["interval_start_at"] for point in found] == [f"{day}T04:{minute}:00Z" for minute in (15, 30, 45)]
+
+
+def test_trends_leave_out_the_day_that_began_before_the_range(api: TestClient, lake: Lake, accounts: Accounts, site: Site) -> None:
+    publish_energy(lake, accounts, site, NOW)
+    day = local_date(NOW, site.time_zone) - timedelta(days=4)
+    found = points(api, "home", start_date=f"{day}T12:00:00Z", end_date=f"{day + timedelta(days=2)}T12:00:00Z")
+    assert [point["local_date"] for point in found] == [f"{day + timedelta(days=1)}", f"{day + timedelta(days=2)}"]
 
 
 def test_trends_by_week_are_whole_weeks_that_begin_in_the_range(api: TestClient, lake: Lake, accounts: Accounts, site: Site) -> None:
@@ -253,7 +266,9 @@ def test_forecast_gives_the_newest_issue_by_hour(api: TestClient, lake: Lake, ac
     assert api.get("/v1/forecast/energy_production/home?horizon=1y").status_code == 400
 
 
-def test_recommendations_hold_now_and_begin_with_the_greatest_saving(api: TestClient, lake: Lake, accounts: Accounts, admin: User, site: Site) -> None:
+def test_recommendations_hold_now_and_begin_with_the_greatest_saving(
+    api: TestClient, lake: Lake, accounts: Accounts, admin: User, site: Site
+) -> None:
     publish(lake, accounts, "advice", {"gold/recommendations": recommendation_rows(site, NOW)}, NOW)
     found = api.get(f"/v1/recommendations/{admin.user_id}").json()["recommendations"]
     assert [row["recommendation_id"] for row in found] == ["r2", "r1"]
@@ -273,9 +288,21 @@ def test_as_of_answers_as_an_earlier_publication_did(api: TestClient, lake: Lake
         assert api.get("/v1/reports/trends/home", params={**span, "as_of": missing}).status_code == 404
 
 
+def test_as_of_is_gone_when_its_files_were_cleaned_up(
+    api: TestClient, lake: Lake, accounts: Accounts, site: Site, settings: Settings
+) -> None:
+    first = publish_energy(lake, accounts, site, NOW, days=3)
+    for path in lake.files("gold/energy_daily").get_column("path"):
+        (Path(settings.resolved_lake_uri) / "gold/energy_daily" / path).unlink()
+    answer = api.get("/v1/reports/trends/home", params={"start_date": "2020-01-01", "end_date": "2030-01-01", "as_of": first})
+    assert answer.status_code == 410
+    assert "Ask for a later time" in answer.json()["detail"]
+
+
 def test_openapi_describes_paths_and_refusals_and_docs_need_nothing_from_outside(api: TestClient) -> None:
     described = api.get("/v1/openapi.json").json()
-    assert {"/v1/auth/token", "/v1/sites/{site_id}", "/v1/reports/trends/{device_id}", "/v1/recommendations/{user_id}"} <= set(described["paths"])
+    known = {"/v1/auth/token", "/v1/sites/{site_id}", "/v1/reports/trends/{device_id}", "/v1/recommendations/{user_id}"}
+    assert known <= set(described["paths"])
     answers = [operation["responses"] for methods in described["paths"].values() for operation in methods.values()]
     assert not any("422" in responses for responses in answers)
     page = api.get("/v1/docs").text

@@ -16,7 +16,7 @@ from aurora.accounts.models import WebSession
 from aurora.home import secret_key
 from tests.app.running import PASSWORD, Installation, form_token, running_pages
 
-PAGES = ["/", "/?site=home", "/overview", "/index.html", "/favicon.png", "/login/", "/LOGIN", "/healthz/x", "//", "/logout", "/manifest.json"]
+PAGES = ["/", "/?site=home", "/overview", "/index.html", "/favicon.png", "/login/", "/LOGIN", "/healthz/x", "//", "/logout"]
 PARTS = [
     "/_stcore/health", "/_stcore/host-config", "/_stcore/metrics", "/_stcore/stream", "/_stcore/allowed-message-origins",
     "/_stcore/agent/openapi.json", "/_stcore/upload_file/a/b", "/_stcore/script-health-check", "/static/index.html", "/static/js/index.js",
