@@ -131,7 +131,7 @@ class Listener:
     def _on_disconnect(self, _client: "Client", _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.is_connected.clear()
         self._connection += 1
-        log.warning("connection to the broker ended", reason=str(reason))
+        (log.warning if reason.is_failure else log.info)("connection to the broker ended", reason=str(reason))
 
     def _on_message(self, _client: "Client", _data: Any, message: "MQTTMessage") -> None:
         token = (self._connection, message.mid) if message.qos else None
