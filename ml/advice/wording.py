@@ -18,12 +18,14 @@ MESSAGES = {
         "Nights and weekends used {closed_kwh} kWh in {days} days, {closed_mean_kw} kW on average, while your quiet closed hours need"
         " {quiet_kw} kW. Half of the difference is {saving_kwh} kWh{cost}."
     ),
-    "advice.out_of_hours.action": "Walk through at closing time with a list: ventilation, lighting, cooling, screens; put what can be on a timer.",
+    "advice.out_of_hours.action": (
+        "Walk through at closing time with a list: ventilation, lighting, cooling, screens; put what can be on a timer."
+    ),
     "advice.shift_to_solar.title": "Run appliances at noon",
     "advice.shift_to_solar.description": (
-        "In {days} days you gave {surplus_kwh} kWh to the grid around noon and took {evening_kwh} kWh from it in the evening. On {useful_days}"
-        " of these days a washing machine or dishwasher could have run on surplus; a third of the evening use moved there, where it fits, is"
-        " {saving_kwh} kWh less from the grid{cost}."
+        "In {days} days you gave {surplus_kwh} kWh to the grid around noon and took {evening_kwh} kWh from it in the evening. On"
+        " {useful_days} of these days a washing machine or dishwasher could have run on surplus; a third of the evening use moved there,"
+        " where it fits, is {saving_kwh} kWh less from the grid{cost}."
     ),
     "advice.shift_to_solar.action": "Set the dishwasher and the washing machine to start between 10:00 and 14:00 on sunny days.",
     "advice.add_battery.title": "A battery of {battery_kwh} kWh would keep your surplus",

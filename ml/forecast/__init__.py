@@ -1,4 +1,4 @@
-"""Forecasts: Prophet's curves for consumption and production, bands from their own past errors, runs in MLflow, accuracy as it turns out."""
+"""Forecasts: Prophet's curves for consumption and production, bands from their past errors, runs in MLflow, accuracy as it turns out."""
 
 from ml.forecast.accuracy import score_forecasts
 from ml.forecast.issuing import issue_forecasts

@@ -73,7 +73,8 @@ def seasonal_scale_kwh(history: pl.DataFrame) -> float | None:
     """Mean |y(t) - y(t - 168 h)|, the scale of MASE; None where no hour has one a week before it. [kWh]"""
     week_ago = history.select(pl.col("interval_start_at") + SEASON, pl.col("energy_kwh").alias("week_ago_kwh"))
     pairs = history.join(week_ago, on="interval_start_at")
-    return None if pairs.is_empty() else float((pairs.get_column("energy_kwh") - pairs.get_column("week_ago_kwh")).abs().mean())  # pyright: ignore[reportArgumentType]
+    moved = (pairs.get_column("energy_kwh") - pairs.get_column("week_ago_kwh")).abs().to_numpy()
+    return float(moved.mean()) if len(moved) else None
 
 
 def _coverages(tried: pl.DataFrame) -> dict[str, float]:

@@ -46,7 +46,11 @@ def fit(history: pl.DataFrame, *, is_solar: bool, with_document: bool = False) -
 
     cmdstanpy.utils.get_logger().setLevel(logging.WARNING)
     model = Prophet(
-        growth="flat", daily_seasonality=False, weekly_seasonality=False, yearly_seasonality=False, uncertainty_samples=0  # pyright: ignore[reportArgumentType]
+        growth="flat",
+        daily_seasonality=False,  # pyright: ignore[reportArgumentType]
+        weekly_seasonality=False,  # pyright: ignore[reportArgumentType]
+        yearly_seasonality=False,  # pyright: ignore[reportArgumentType]
+        uncertainty_samples=0,
     )
     clock = "utc" if is_solar else "local"
     rows = pd.DataFrame(

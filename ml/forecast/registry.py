@@ -1,6 +1,7 @@
 """Where trainings are kept: every run in MLflow on an embedded store, the champions' numbers in a file beside it.
 
-The file is what forecasts are issued from: opening it takes milliseconds, importing MLflow takes seconds. The only module that imports MLflow.
+The file is what forecasts are issued from: opening it takes milliseconds, importing MLflow takes seconds.
+The only module that imports MLflow.
 """
 
 import json

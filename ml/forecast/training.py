@@ -79,16 +79,16 @@ def train(
         trained += [] if one is None else [one]
         if progress is not None:
             progress(done, len(enough), "Training")
-    log = logs.logger(__name__)
     if not trained:
-        log.warning("nothing to train", sites=len(places), least_days=LEAST_DAYS)
+        logs.logger(__name__).warning("nothing to train", sites=len(places), least_days=LEAST_DAYS)
         return []
-    run = registry.log_run(home, prophet_model.PARAMETERS | {"now": now.isoformat()}, trained, now)
-    champions = [_champion(one, run, now) for one in trained]
-    registry.keep_champions(home, champions)
-    log.info("trained", series=len(trained), run_id=run.run_id, seconds=round(time.monotonic() - began, 1))
-    days = {key: round(measured_days(history)) for key, history in enough.items()}
-    return [_summary(one, champion, days[one.site_id, one.channel]) for one, champion in zip(trained, champions, strict=True)]
+    champions = _publish(home, trained, now)
+    seconds = round(time.monotonic() - began, 1)
+    logs.logger(__name__).info("trained", series=len(trained), run_id=champions[0].run_id, seconds=seconds)
+    return [
+        _summary(one, champion, round(measured_days(enough[one.site_id, one.channel])))
+        for one, champion in zip(trained, champions, strict=True)
+    ]
 
 
 def train_series(place: Place, channel: str, history: pl.DataFrame) -> registry.Trained | None:
@@ -136,11 +136,24 @@ def _newest_days(history: pl.DataFrame) -> pl.DataFrame:
     return history.filter(start > start.max() - pl.duration(days=prophet_model.TRAIN_DAYS))
 
 
-def _champion(one: registry.Trained, run: registry.Run, now: datetime) -> registry.Champion:
-    version = run.versions[one.channel]
-    return registry.Champion(
-        one.site_id, one.channel, prophet_model.NAME, version, run.run_id, now.isoformat(), one.curve, one.bands
-    )
+def _publish(home: Home, trained: Sequence[registry.Trained], now: datetime) -> list[registry.Champion]:
+    """Log a training and make it what forecasts are issued from."""
+    run = registry.log_run(home, prophet_model.PARAMETERS | {"now": now.isoformat()}, trained, now)
+    champions = [
+        registry.Champion(
+            site_id=one.site_id,
+            channel=one.channel,
+            model_name=prophet_model.NAME,
+            model_version=run.versions[one.channel],
+            run_id=run.run_id,
+            trained_at=now.isoformat(),
+            curve=one.curve,
+            bands=one.bands,
+        )
+        for one in trained
+    ]
+    registry.keep_champions(home, champions)
+    return champions
 
 
 def _summary(one: registry.Trained, champion: registry.Champion, days: int) -> TrainedModel:

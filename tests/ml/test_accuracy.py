@@ -100,7 +100,8 @@ def test_hour_is_not_scored_when_it_was_not_measured(scored: Callable[..., pl.Da
 def test_day_is_scored_once_and_not_before_it_is_over(
     lake: Lake, accounts: Accounts, settings: Settings, site: Site, publish: Callable[..., None], now: datetime
 ) -> None:
-    publish(lake, accounts, {"gold/energy_hourly": level_hours(date(2026, 6, 1), date(2026, 6, 19)), "gold/forecasts": forecast([1.0, 1.0])})
+    hours = level_hours(date(2026, 6, 1), date(2026, 6, 19))
+    publish(lake, accounts, {"gold/energy_hourly": hours, "gold/forecasts": forecast([1.0, 1.0])})
     assert score_forecasts(lake, accounts, settings, datetime(2026, 6, 19, 21, 30, tzinfo=UTC)) == 0
     assert score_forecasts(lake, accounts, settings, datetime(2026, 6, 19, 22, 30, tzinfo=UTC)) == 2
     assert score_forecasts(lake, accounts, settings, now) == 0

@@ -22,7 +22,8 @@ from aurora.lake.store import Lake, open_lake
 from aurora.settings import Settings
 from ml.forecast import TrainedModel, issue_forecasts, train
 from ml.forecast import prophet_model, registry
-from ml.forecast.correction import clock_seconds, curve_kwh, with_sky
+from ml.forecast.correction import clock_seconds, curve_kwh, predict_kwh, with_sky
+from ml.forecast.curve import Curve
 from ml.forecast.history import Place, clock_hours, measured_days
 from ml.forecast.issuing import forecast_series
 from ml.forecast.training import LEAST_DAYS, train_series
@@ -186,7 +187,14 @@ def test_issuing_imports_neither_prophet_nor_mlflow(trained: Trained) -> None:
 
 
 def test_short_history_is_forecast_by_the_median_of_the_same_hour(
-    lake: Lake, accounts: Accounts, home: Home, settings: Settings, site: Site, publish: Callable[..., None], hours: Callable[..., pl.DataFrame], now: datetime
+    lake: Lake,
+    accounts: Accounts,
+    home: Home,
+    settings: Settings,
+    site: Site,
+    publish: Callable[..., None],
+    hours: Callable[..., pl.DataFrame],
+    now: datetime,
 ) -> None:
     made = _until(hours(date(2026, 6, 14), date(2026, 6, 20)), now)
     publish(lake, accounts, {"gold/energy_hourly": made})
@@ -212,7 +220,14 @@ def test_series_is_trained_when_it_has_two_measured_weeks(hours: Callable[..., p
 
 
 def test_nothing_is_forecast_when_less_than_two_days_are_measured(
-    lake: Lake, accounts: Accounts, home: Home, settings: Settings, site: Site, publish: Callable[..., None], hours: Callable[..., pl.DataFrame], now: datetime
+    lake: Lake,
+    accounts: Accounts,
+    home: Home,
+    settings: Settings,
+    site: Site,
+    publish: Callable[..., None],
+    hours: Callable[..., pl.DataFrame],
+    now: datetime,
 ) -> None:
     publish(lake, accounts, {"gold/energy_hourly": _until(hours(date(2026, 6, 19), date(2026, 6, 20)), now)})
     assert issue_forecasts(lake, accounts, home, settings, now) == 0
@@ -263,3 +278,14 @@ def test_prophet_follows_working_days_and_weekends_apart(hours: Callable[..., pl
     seconds, dark = np.arange(24) * 3600, np.zeros(24)
     assert int(curve.energy_kwh(seconds, np.zeros(24, dtype=bool), dark).argmax()) == 19
     assert int(curve.energy_kwh(seconds, np.ones(24, dtype=bool), dark).argmax()) == 12
+
+
+def test_recent_errors_move_the_curve_by_day_and_never_the_night() -> None:
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    known = clock_hours("UTC", start, start + timedelta(days=7)).with_columns(pl.lit(0.5).alias("energy_kwh"), sky=pl.lit(0.2))
+    asked = clock_hours("UTC", start + timedelta(days=7), start + timedelta(days=8)).with_columns(
+        pl.when(pl.col("local_hour") < 12).then(0.0).otherwise(0.2).alias("sky")
+    )
+    curve = Curve(level_kwh=0.0, by_day={}, clear_sky_kwh=1.0, clock="utc")
+    # The curve says 0.2 where 0.5 came: 0.7 of the 0.3 between them is taken over, by day alone.
+    assert predict_kwh(curve, known, asked).tolist() == pytest.approx([0.0] * 12 + [0.41] * 12)

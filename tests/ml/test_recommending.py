@@ -20,8 +20,8 @@ from ml.advice import recommend
 
 PRICES = pl.DataFrame(
     {
-        "tariff_id": "flat", "part": ["energy", "feed_in", "standing_charge"], "direction": ["import", "export", "fixed"],
-        "quantity_unit": ["kWh", "kWh", "day"], "unit_price": [0.30, 0.08, 0.40], "currency": "EUR",
+        "tariff_id": "flat", "part": ["energy", "feed_in", "peak"], "direction": ["import", "export", "import"],
+        "quantity_unit": ["kWh", "kWh", "kW"], "unit_price": [0.30, 0.08, 5.0], "currency": "EUR",
         "valid_from": datetime(1970, 1, 1, tzinfo=UTC),
     }
 )  # fmt: skip
@@ -39,7 +39,14 @@ def recommendations(lake: Lake) -> pl.DataFrame:
 
 
 def test_recommendations_carry_figures_that_the_hours_give(
-    lake: Lake, accounts: Accounts, home: Home, settings: Settings, priced: Site, publish: Callable[..., None], hours: Callable[..., pl.DataFrame], now: datetime
+    lake: Lake,
+    accounts: Accounts,
+    home: Home,
+    settings: Settings,
+    priced: Site,
+    publish: Callable[..., None],
+    hours: Callable[..., pl.DataFrame],
+    now: datetime,
 ) -> None:
     made = hours(date(2026, 4, 1), date(2026, 6, 19))
     publish(lake, accounts, {"gold/energy_hourly": made, "dims/tariff_prices": PRICES})
@@ -69,7 +76,14 @@ def _shifted_by_hand(made: pl.DataFrame) -> float:
 
 
 def test_recommending_again_replaces_and_keeps_the_id(
-    lake: Lake, accounts: Accounts, home: Home, settings: Settings, priced: Site, publish: Callable[..., None], hours: Callable[..., pl.DataFrame], now: datetime
+    lake: Lake,
+    accounts: Accounts,
+    home: Home,
+    settings: Settings,
+    priced: Site,
+    publish: Callable[..., None],
+    hours: Callable[..., pl.DataFrame],
+    now: datetime,
 ) -> None:
     publish(lake, accounts, {"gold/energy_hourly": hours(date(2026, 4, 1), date(2026, 6, 19)), "dims/tariff_prices": PRICES})
     recommend(lake, accounts, home, settings, now)
@@ -81,7 +95,14 @@ def test_recommending_again_replaces_and_keeps_the_id(
 
 
 def test_recommendation_goes_when_its_site_is_no_longer_measured(
-    lake: Lake, accounts: Accounts, home: Home, settings: Settings, priced: Site, publish: Callable[..., None], hours: Callable[..., pl.DataFrame], now: datetime
+    lake: Lake,
+    accounts: Accounts,
+    home: Home,
+    settings: Settings,
+    priced: Site,
+    publish: Callable[..., None],
+    hours: Callable[..., pl.DataFrame],
+    now: datetime,
 ) -> None:
     publish(lake, accounts, {"gold/energy_hourly": hours(date(2026, 4, 1), date(2026, 6, 19)), "dims/tariff_prices": PRICES})
     assert recommend(lake, accounts, home, settings, now) > 0
@@ -90,7 +111,14 @@ def test_recommendation_goes_when_its_site_is_no_longer_measured(
 
 
 def test_nothing_is_recommended_when_history_is_thin_or_there_is_none(
-    lake: Lake, accounts: Accounts, home: Home, settings: Settings, priced: Site, publish: Callable[..., None], hours: Callable[..., pl.DataFrame], now: datetime
+    lake: Lake,
+    accounts: Accounts,
+    home: Home,
+    settings: Settings,
+    priced: Site,
+    publish: Callable[..., None],
+    hours: Callable[..., pl.DataFrame],
+    now: datetime,
 ) -> None:
     assert recommend(lake, accounts, home, settings, now) == 0
     publish(lake, accounts, {"gold/energy_hourly": hours(date(2026, 6, 8), date(2026, 6, 19)), "dims/tariff_prices": PRICES})
@@ -98,7 +126,14 @@ def test_nothing_is_recommended_when_history_is_thin_or_there_is_none(
 
 
 def test_saving_has_no_money_when_no_price_is_known(
-    lake: Lake, accounts: Accounts, home: Home, settings: Settings, site: Site, publish: Callable[..., None], hours: Callable[..., pl.DataFrame], now: datetime
+    lake: Lake,
+    accounts: Accounts,
+    home: Home,
+    settings: Settings,
+    site: Site,
+    publish: Callable[..., None],
+    hours: Callable[..., pl.DataFrame],
+    now: datetime,
 ) -> None:
     publish(lake, accounts, {"gold/energy_hourly": hours(date(2026, 4, 1), date(2026, 6, 19))})
     recommend(lake, accounts, home, settings, now)

@@ -7,7 +7,7 @@ rebuild of it gives the same rows. One that runs on past Sunday midnight goes on
 import polars as pl
 
 # Beside so many robust deviations a spike is well above nearly all hours of the last weeks, and above them by a kettle at least:
-# tried on real homes, steelworks and inverters, see tests/transform/test_judge_real.py.
+# tried on real homes, steelworks and inverters, see tests/transform/test_judge_real.py
 SPIKE_DEVIATIONS = 8.0
 SPIKE_HIGH_RATIO = 1.8
 SPIKE_LEAST_EXCESS_KWH = 0.5

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -59,9 +59,14 @@ def _weeks(publication: Publication, touched: pl.DataFrame, sites: pl.DataFrame)
     )
 
 
+def _span(weeks: pl.DataFrame) -> tuple[date, date]:
+    """The earliest and the latest Monday."""
+    return weeks.select(pl.col("week_start_date").min().alias("first"), pl.col("week_start_date").max().alias("last")).row(0)
+
+
 def _hours(publication: Publication, weeks: pl.DataFrame, zones: dict[str, str], before: timedelta) -> pl.DataFrame:
     """Hours of the weeks, and of a time before the earliest of them."""
-    first, last = weeks.select(pl.col("week_start_date").min().alias("first"), pl.col("week_start_date").max().alias("last")).row(0)
+    first, last = _span(weeks)
     hourly = publication.scan(HOURLY, [Between("local_date", first - before, last + WEEK)])
     hourly = hourly.filter(pl.col("site_id").is_in(weeks.get_column("site_id").unique().to_list()))
     if not before:
@@ -76,8 +81,8 @@ def _baselines(publication: Publication, weeks: pl.DataFrame, zones: dict[str, s
     """Rows of `meta/baselines` of the weeks; those that are missing are fitted and committed."""
     key = ["site_id", "channel", "week_start_date"]
     wanted = weeks.join(pl.DataFrame({"channel": CHANNELS}), how="cross")
-    first, last = weeks.get_column("week_start_date").min(), weeks.get_column("week_start_date").max()
-    known = publication.scan(BASELINES, [Between("week_start_date", first, last + timedelta(days=1))]).collect()  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
+    first, last = _span(weeks)
+    known = publication.scan(BASELINES, [Between("week_start_date", first, last + timedelta(days=1))]).collect()
     known = known.join(wanted, on=key, how="semi").drop("refresh_id")
     missing = wanted.join(known, on=key, how="anti")
     if missing.is_empty():
