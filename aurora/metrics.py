@@ -1,7 +1,8 @@
 """Prometheus metrics: each process shows its own on a loopback port, whose address it leaves in the home."""
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from aurora.errors import Refused
 from aurora.home import Home
 from aurora.settings import Settings
 
@@ -12,9 +13,17 @@ QUEUE_DEPTH = Gauge("aurora_landing_queue_messages", "Messages received and not 
 REQUEST_SECONDS = Histogram("aurora_request_seconds", "Time of one HTTP request.", ["service", "route", "status"])
 
 
-def serve(service: str, settings: Settings, home: Home) -> str:
-    """Show this process's metrics on loopback and return their address, also left as the note `metrics-<service>`."""
-    server, _thread = start_http_server(settings.metrics_ports.get(service, 0), addr="127.0.0.1")
+def serve(service: str, settings: Settings, home: Home, registry: CollectorRegistry = REGISTRY) -> str:
+    """Show this process's metrics on loopback and return their address, also left as the note `metrics-<service>`.
+
+    Raises:
+        Refused: If the port that the settings give it is taken.
+    """
+    port = settings.metrics_ports.get(service, 0)
+    try:
+        server, _thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+    except OSError as error:
+        raise Refused(f"Port {port} is taken ({error.strerror}). Give {service} another one in AURORA_METRICS_PORTS.") from None
     url = f"http://127.0.0.1:{server.server_port}/metrics"
     home.note(f"metrics-{service}", {"url": url})
     return url

@@ -18,21 +18,15 @@ from aurora.errors import Refused
 class Settings(BaseSettings):
     """All settings of one installation. Build it with `load()`, which turns a bad value into one clear line."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="AURORA_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="AURORA_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
 
     home: Path = Field(Path("data"), description="Folder of everything this installation keeps.")
     lake_uri: str = Field("", description="Folder or `s3://bucket/prefix` of the Delta tables; empty: `<home>/lake`.")
-    database_url: SecretStr = Field(
-        SecretStr(""), description="SQLAlchemy URL of the accounts database; empty: a SQLite file in the home."
-    )
+    database_url: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL of the accounts database; empty: a SQLite file in the home.")
     mqtt_url: SecretStr = Field(
         SecretStr(""), description="`mqtt://user:password@host:port` of a broker; empty: the embedded one is started."
     )
-    secret_key: SecretStr = Field(
-        SecretStr(""), description="Key that signs sessions and tokens; empty: the one `init` made in the home."
-    )
+    secret_key: SecretStr = Field(SecretStr(""), description="Key that signs sessions and tokens; empty: the one `init` made in the home.")
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
     app_port: int = Field(8501, ge=1, le=65535, description="Port of the pages.")
     ingest_port: int = Field(8502, ge=1, le=65535, description="Port of `/v1/ingest`.")

@@ -93,6 +93,8 @@ def main(folder: Path) -> dict[str, float]:
     seconds = statistics.median(times["year"])
     print(f"refresh of one hour, {SITES} sites: {statistics.median(times['month']):.2f} s on 30 days, {seconds:.2f} s on 365 days")
     print(f"  growth with history   {growth:.2f}   (goal {GOAL_GROWTH}, median of {PAIRS} interleaved pairs)")
-    print(f"  against a full rebuild {seconds / full_seconds:.4f} = 1/{full_seconds / seconds:.0f}   (goal 1/20; full {full_seconds:.0f} s)")
+    print(
+        f"  against a full rebuild {seconds / full_seconds:.4f} = 1/{full_seconds / seconds:.0f}   (goal 1/20; full {full_seconds:.0f} s)"
+    )
     shutil.rmtree(folder, ignore_errors=True)
     return {"refresh_growth": growth, "refresh_of_full": seconds / full_seconds}

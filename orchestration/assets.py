@@ -61,7 +61,9 @@ def refresh_lake(context: dg.AssetExecutionContext, config: RefreshConfig) -> It
     services = of_run("refresh")
     budget = config.budget_seconds or services.settings.refresh_budget_seconds
     done = Refresher(services.lake, services.accounts, services.home, services.settings).run(
-        full=config.full, budget_seconds=None if config.full else budget, waiting=lambda who: context.log.info(f"Waiting: {who} is publishing.")
+        full=config.full,
+        budget_seconds=None if config.full else budget,
+        waiting=lambda who: context.log.info(f"Waiting: {who} is publishing."),
     )
     context.log.info(f"{done.readings_in} readings, {done.days_touched} site-days, {done.pending_days} pending; seconds: {done.seconds}")
     story: dict[str, Any] = {
@@ -87,14 +89,15 @@ def models(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
 
 @dg.asset(key=["gold", "forecasts"], group_name="foresight", deps=[asset_key("meta/models"), asset_key("gold/energy_hourly")])
 def forecasts() -> dg.MaterializeResult[Any]:
-    """Consumption and production of the next 24 hours, with bands."""
+    """Consumption and production of the next 24 hours, with bands; forecasts of days that are over are scored."""
     from datetime import UTC, datetime
 
-    from ml.forecast import issue_forecasts
+    from ml.forecast import issue_forecasts, score_forecasts
 
-    services = of_run("forecast")
-    rows = issue_forecasts(services.lake, services.accounts, services.home, services.settings, datetime.now(UTC))
-    return dg.MaterializeResult(metadata={"rows_issued": rows})
+    services, now = of_run("forecast"), datetime.now(UTC)
+    rows = issue_forecasts(services.lake, services.accounts, services.home, services.settings, now)
+    scored = score_forecasts(services.lake, services.accounts, services.settings, now)
+    return dg.MaterializeResult(metadata={"rows_issued": rows, "scores": scored})
 
 
 @dg.asset(key=["gold", "recommendations"], group_name="advice", deps=[asset_key("gold/energy_hourly"), asset_key("gold/cost_lines")])

@@ -16,9 +16,9 @@ def energy_daily_equals_hourly() -> dg.AssetCheckResult:
     """Whether the hours of each of the last 40 days add up to the day, channel by channel."""
     import polars as pl
 
+    from aurora.domain.channels import CHANNELS
     from aurora.lake import manifest
     from aurora.lake.store import Between
-    from aurora.domain.channels import CHANNELS
 
     services = of_run("check")
     snapshot = manifest.newest(services.lake)
@@ -53,5 +53,7 @@ def forecasts_cover_next_hours() -> dg.AssetCheckResult:
 
     services = of_run("check")
     now = datetime.now(UTC)
-    ahead = manifest.newest(services.lake).scan("gold/forecasts").filter(pl.col("interval_start_at") > now).select(pl.len()).collect().item()
+    ahead = (
+        manifest.newest(services.lake).scan("gold/forecasts").filter(pl.col("interval_start_at") > now).select(pl.len()).collect().item()
+    )
     return dg.AssetCheckResult(passed=ahead > 0, metadata={"hours_ahead": ahead})

@@ -47,7 +47,10 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
     "chromium": (lambda: bool(CHROMIUM), "run `make system-packages`"),
     "postgresql": (lambda: _postgres_folder() is not None, "run `make system-packages`"),
     "namespaces": (_has_namespaces, "needs `unshare` and `ip` and the right to make a network namespace"),
-    "test_data": (lambda: Path(os.environ.get("AURORA_TEST_DATA", "/nonexistent")).is_dir(), "set AURORA_TEST_DATA to the folder of real data"),
+    "test_data": (
+        lambda: Path(os.environ.get("AURORA_TEST_DATA", "/nonexistent")).is_dir(),
+        "set AURORA_TEST_DATA to the folder of real data",
+    ),
 }
 
 

@@ -21,7 +21,9 @@ TELLING = re.compile(r"\b(seed|killed|kills|rounds|looks|hit|seen|torn|redeliver
 def _tests() -> list[str]:
     """Ids of the tests that try more often in this tier: those that ask for `count`, or read the tier."""
     files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").rglob("test_*.py")) if _counts(path)]
-    listed = subprocess.run([sys.executable, "-m", "pytest", "--collect-only", "-q", *files], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", *files], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return [line for line in listed.stdout.splitlines() if "::" in line and _counts_in(line)]
 
 
@@ -44,20 +46,38 @@ def _code() -> str:
 def _run(test: str, code: str) -> dict[str, Any]:
     began = time.monotonic()
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-s", "-rA", "-p", "no:randomly", test], cwd=ROOT, env=os.environ | {"AURORA_TIER": "trials"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "pytest", "-q", "-s", "-rA", "-p", "no:randomly", test],
+        cwd=ROOT,
+        env=os.environ | {"AURORA_TIER": "trials"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     told = [line.strip(". ") for line in result.stdout.splitlines() if TELLING.search(line) and len(line) < 200 and "test_" not in line]
-    return {"test": test, "passed": result.returncode == 0, "seconds": round(time.monotonic() - began), "told": told[:3], "code": code,
-            "output": result.stdout[-20_000:]}  # fmt: skip
+    return {
+        "test": test,
+        "passed": result.returncode == 0,
+        "seconds": round(time.monotonic() - began),
+        "told": told[:3],
+        "code": code,
+        "output": result.stdout[-20_000:],
+    }
 
 
 def _table(results: list[dict[str, Any]]) -> str:
-    lines = ["# Trials", "", f"Run on {datetime.now(UTC):%Y-%m-%d}, two cores. `make trials` makes this table.", "",
-             "| trial | outcome | seconds | what it printed |", "|---|---|---|---|"]  # fmt: skip
+    lines = [
+        "# Trials",
+        "",
+        f"Run on {datetime.now(UTC):%Y-%m-%d}, two cores. `make trials` makes this table.",
+        "",
+        "| trial | outcome | seconds | what it printed |",
+        "|---|---|---|---|",
+    ]
     for one in results:
         name = one["test"].split("::")[1].removeprefix("test_").replace("_", " ")
-        lines.append(f"| {name} | {'passed' if one['passed'] else '**failed**'} | {one['seconds']} | {'; '.join(one['told']).replace('|', '/')} |")
+        lines.append(
+            f"| {name} | {'passed' if one['passed'] else '**failed**'} | {one['seconds']} | {'; '.join(one['told']).replace('|', '/')} |"
+        )
     return "\n".join(lines) + "\n"
 
 

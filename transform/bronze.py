@@ -37,7 +37,9 @@ class Bronze:
         """One row per file: path, measured_date, longest_seconds (of its intervals), min.measure, max.measure."""
         listed = self.lake.files(READINGS, self.version)
         if "min.measure" not in listed.columns:
-            listed = listed.with_columns(pl.lit(None, dtype=pl.String).alias("min.measure"), pl.lit(None, dtype=pl.String).alias("max.measure"))
+            listed = listed.with_columns(
+                pl.lit(None, dtype=pl.String).alias("min.measure"), pl.lit(None, dtype=pl.String).alias("max.measure")
+            )
         longest = pl.col("max.interval_seconds") if "max.interval_seconds" in listed.columns else pl.lit(None, dtype=pl.Int64)
         return listed.select(
             "path",
@@ -89,7 +91,11 @@ class Bronze:
 
     def _overlapping(self, ranges: Sequence[Range], ends: pl.Expr) -> pl.DataFrame:
         starts = pl.col("measured_date").cast(pl.Datetime("us", "UTC"))
-        keep = pl.any_horizontal([(starts < span.end_at) & (ends > span.start_at) for span in merged(ranges)]) if ranges else pl.lit(value=False)
+        keep = (
+            pl.any_horizontal([(starts < span.end_at) & (ends > span.start_at) for span in merged(ranges)])
+            if ranges
+            else pl.lit(value=False)
+        )
         return self.files.filter(keep)
 
     def _rows(self, measure: str | None, files: pl.DataFrame, device_ids: Iterable[str]) -> pl.DataFrame:

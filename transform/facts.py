@@ -53,10 +53,17 @@ def synchronise(publication: Publication, accounts: Accounts, now: datetime) -> 
     devices = _frame("dims/devices", [_columns("dims/devices", device) for device in device_accounts.all_devices(accounts)])
     prices = _frame(
         "dims/tariff_prices",
-        [_columns("dims/tariff_prices", price) | {"currency": currency, "unit_price": float(price.unit_price), "valid_from": price.valid_from,
-                                                  "valid_until": price.valid_until}
-         for price, currency in tariff_accounts.all_prices(accounts)],
-    )  # fmt: skip
+        [
+            _columns("dims/tariff_prices", price)
+            | {
+                "currency": currency,
+                "unit_price": float(price.unit_price),
+                "valid_from": price.valid_from,
+                "valid_until": price.valid_until,
+            }
+            for price, currency in tariff_accounts.all_prices(accounts)
+        ],
+    )
     changed = set(_update(publication, "dims/sites", "site_id", sites, SITE_FACTS_IN_USE, now).get("site_id", []))
     moved = _update(publication, "dims/devices", "device_id", devices, DEVICE_FACTS_IN_USE, now)
     changed |= set(moved.get("site_id", []))
@@ -68,9 +75,11 @@ def synchronise(publication: Publication, accounts: Accounts, now: datetime) -> 
 
 def days_of_sites(measured: pl.DataFrame, site_ids: list[str]) -> pl.DataFrame:
     """Every day of the sites from their first reading to their last, and one on either side: site_id, local_date."""
-    spans = measured.filter(pl.col("site_id").is_in(site_ids)).group_by("site_id").agg(
-        pl.col("first_local_date").min() - timedelta(days=1), pl.col("last_local_date").max() + timedelta(days=1)
-    )  # fmt: skip
+    spans = (
+        measured.filter(pl.col("site_id").is_in(site_ids))
+        .group_by("site_id")
+        .agg(pl.col("first_local_date").min() - timedelta(days=1), pl.col("last_local_date").max() + timedelta(days=1))
+    )
     if spans.is_empty():
         return scope.no_days()
     dates = pl.date_ranges("first_local_date", "last_local_date").alias("local_date")
@@ -98,10 +107,16 @@ def _update(
         return {}
     known = set(held[key])
     fresh = fresh.with_columns(
-        pl.when(pl.col(key).is_in(list(known))).then(pl.lit(now)).otherwise(pl.lit(ALWAYS)).cast(pl.Datetime("us", "UTC")).alias("valid_from")
+        pl.when(pl.col(key).is_in(list(known)))
+        .then(pl.lit(now))
+        .otherwise(pl.lit(ALWAYS))
+        .cast(pl.Datetime("us", "UTC"))
+        .alias("valid_from")
     )
     closing = pl.col("valid_until").is_null() & ~pl.col(key).is_in(same[key].to_list())
-    closed = held.with_columns(pl.when(closing).then(pl.lit(now)).otherwise(pl.col("valid_until")).cast(pl.Datetime("us", "UTC")).alias("valid_until"))
+    closed = held.with_columns(
+        pl.when(closing).then(pl.lit(now)).otherwise(pl.col("valid_until")).cast(pl.Datetime("us", "UTC")).alias("valid_until")
+    )
     _write_all(publication, table, pl.concat([closed.select(facts.columns), fresh.select(facts.columns)]))
     before = open_rows.join(facts, on=[key, *in_use], how="anti", nulls_equal=True)
     after = facts.filter(pl.col(key).is_in(list(known))).join(open_rows, on=[key, *in_use], how="anti", nulls_equal=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from aurora.domain.calendar import month_seconds
+from aurora.domain.channels import CHANNELS
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between
-from aurora.domain.channels import CHANNELS
 from transform.facts import Facts
 from transform.silver import touched_calendar
 from transform.workbench import Workbench

@@ -29,7 +29,10 @@ def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, de
     bounds = calendar.days(devices["time_zone"].unique(), first, last)  # pyright: ignore[reportArgumentType]
     site_days = (
         days.join(devices.select("device_id", "site_id", "time_zone", pl.col("interval_seconds").alias("own_seconds")), on="site_id")
-        .join(bounds.select(pl.col("zone").alias("time_zone"), "local_date", "day_start_at", "day_end_at", "day_seconds"), on=["time_zone", "local_date"])
+        .join(
+            bounds.select(pl.col("zone").alias("time_zone"), "local_date", "day_start_at", "day_end_at", "day_seconds"),
+            on=["time_zone", "local_date"],
+        )
         .sort("day_start_at")
     )
     placed = (
@@ -38,7 +41,9 @@ def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, de
         .filter(pl.col("measured_at") < pl.col("day_end_at"))
     )
     is_live = pl.all_horizontal([~pl.col("source").str.starts_with(prefix) for prefix in NOT_LIVE])
-    spacing = pl.coalesce("own_seconds", pl.col("interval_seconds").mode().min(), (pl.col("measured_at").unique().sort().diff().median().dt.total_seconds()))
+    spacing = pl.coalesce(
+        "own_seconds", pl.col("interval_seconds").mode().min(), (pl.col("measured_at").unique().sort().diff().median().dt.total_seconds())
+    )
     counted = placed.group_by(*DEVICE_DAY, "site_id", "day_seconds").agg(
         pl.len().cast(pl.Int64).alias("received"),
         (pl.len() - pl.struct("channel", "measure", "measured_at", "value").n_unique()).cast(pl.Int64).alias("duplicates"),
@@ -47,9 +52,13 @@ def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, de
         pl.struct("channel", "measure").n_unique().alias("series"),
     )
     return (
-        counted.with_columns((pl.col("day_seconds") / pl.col("spacing") * pl.col("series")).round().cast(pl.Int64, strict=False).alias("expected"))
+        counted.with_columns(
+            (pl.col("day_seconds") / pl.col("spacing") * pl.col("series")).round().cast(pl.Int64, strict=False).alias("expected")
+        )
         .join(_coverage(energy), on=DEVICE_DAY, how="left")
-        .with_columns((pl.col("covered_seconds") / pl.col("day_seconds")).alias("completeness_ratio"), pl.lit(None, dtype=pl.Int64).alias("rejected"))
+        .with_columns(
+            (pl.col("covered_seconds") / pl.col("day_seconds")).alias("completeness_ratio"), pl.lit(None, dtype=pl.Int64).alias("rejected")
+        )
     )
 
 

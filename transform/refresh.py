@@ -98,7 +98,9 @@ class _Run:
         self.accounts, self.workbench = refresher.accounts, workbench.of_home(refresher.home)
         self.seconds: dict[str, float] = {}
         self.arrivals = pl.DataFrame(schema={"site_id": pl.String, "local_date": pl.Date, "readings": pl.UInt32})
-        self.otherwise = "the whole history was rebuilt" if publication.kind == "full" else "a fact of the site, a device or the tariff changed"
+        self.otherwise = (
+            "the whole history was rebuilt" if publication.kind == "full" else "a fact of the site, a device or the tariff changed"
+        )
 
     def publish(self, full: bool, budget_seconds: float | None) -> Refreshed:  # noqa: FBT001
         with self._timed("compact"):
@@ -148,9 +150,7 @@ class _Run:
         ]
         return pl.concat(every).unique().filter(pl.col("site_id").is_in(known.sites["site_id"].to_list())).sort(*SITE_DAY)
 
-    def _within_budget(
-        self, days: pl.DataFrame, known: Facts, budget_seconds: float | None
-    ) -> tuple[pl.DataFrame, dict[str, list[date]]]:
+    def _within_budget(self, days: pl.DataFrame, known: Facts, budget_seconds: float | None) -> tuple[pl.DataFrame, dict[str, list[date]]]:
         """Open days, and of the closed ones the oldest that the budget allows; what is left, by site."""
         if budget_seconds is None or days.is_empty():
             return days, {}

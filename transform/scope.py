@@ -56,7 +56,9 @@ def touched_days(changed: pl.DataFrame, devices: pl.DataFrame, bronze: Bronze) -
 def _interval_spans(changed: pl.DataFrame, bronze: Bronze) -> pl.DataFrame:
     if changed.is_empty():
         return pl.DataFrame(schema=SPAN)
-    own = changed.select(*SERIES, pl.col("at_us").alias("start_us"), (pl.col("at_us") + pl.col("interval_seconds") * 1_000_000).alias("end_us"))
+    own = changed.select(
+        *SERIES, pl.col("at_us").alias("start_us"), (pl.col("at_us") + pl.col("interval_seconds") * 1_000_000).alias("end_us")
+    )
     longest = int(bronze.files["longest_seconds"].max() or 0)  # pyright: ignore[reportArgumentType]
     margin = min(longest, SHORT_INTERVAL_SECONDS) * 1_000_000
     spans = own.select("device_id", pl.col("start_us") - margin, pl.col("end_us") + margin)
@@ -67,7 +69,9 @@ def _interval_spans(changed: pl.DataFrame, bronze: Bronze) -> pl.DataFrame:
 
 def _overlapped(own: pl.DataFrame, bronze: Bronze) -> pl.DataFrame:
     """Spans of long intervals that overlap a changed one; short ones are within the margin."""
-    held = bronze.intervals(_hull(own["start_us"], own["end_us"]), own["device_id"].unique()).filter(pl.col("interval_seconds") > SHORT_INTERVAL_SECONDS)
+    held = bronze.intervals(_hull(own["start_us"], own["end_us"]), own["device_id"].unique()).filter(
+        pl.col("interval_seconds") > SHORT_INTERVAL_SECONDS
+    )
     start = pl.col("measured_at").dt.epoch("us")
     long = held.select(*SERIES, start.alias("from_us"), (start + pl.col("interval_seconds") * 1_000_000).alias("until_us")).unique()
     return (
@@ -198,7 +202,11 @@ def ranges_of_days(days: pl.DataFrame, zones: dict[str, str]) -> list[Range]:
         zones: Time zone of each site.
     """
     found: list[Range] = []
-    zoned = days.with_columns(pl.col("site_id").replace_strict(zones, return_dtype=pl.String).alias("zone")).select("zone", "local_date").unique()
+    zoned = (
+        days.with_columns(pl.col("site_id").replace_strict(zones, return_dtype=pl.String).alias("zone"))
+        .select("zone", "local_date")
+        .unique()
+    )
     for zone, first, last in _runs(zoned):
         found.append(Range(calendar.day_start(first, zone), calendar.day_start(last + timedelta(days=1), zone)))
     return found

@@ -49,7 +49,7 @@ class Workbench:
                 parquet = self.folder / f"{name}.parquet"
                 frame.write_parquet(parquet, compression="lz4", statistics=False)
                 path = str(parquet).replace("'", "''")
-                connection.execute(f'create view "{name}" as select * from read_parquet(\'{path}\')')
+                connection.execute(f"create view \"{name}\" as select * from read_parquet('{path}')")
 
     def build(self) -> None:
         """Run every model and its tests.

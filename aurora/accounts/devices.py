@@ -26,7 +26,11 @@ def add_device(
     Raises:
         Refused: If the kind, role, source or id cannot be taken, or there is no such site.
     """
-    for label, value, known in (("kind", kind, KINDS), ("role", role, ROLES), ("energy source", facts.get("energy_source"), ENERGY_SOURCES)):
+    for label, value, known in (
+        ("kind", kind, KINDS),
+        ("role", role, ROLES),
+        ("energy source", facts.get("energy_source"), ENERGY_SOURCES),
+    ):
         if value is not None and value not in known:
             raise Refused(f"The {label} must be one of {', '.join(known)}.")
     if any(facts.get(column) is not None and facts[column] <= 0 for column in ("interval_seconds", "max_gap_seconds")):

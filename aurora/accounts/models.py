@@ -15,7 +15,7 @@ class UtcTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """The value as aware UTC. Raises ValueError for a time without offset."""
         if value is None:
             return None
@@ -23,7 +23,7 @@ class UtcTime(TypeDecorator[datetime]):
             raise ValueError("a time without offset cannot be kept")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """The value as aware UTC."""
         return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
@@ -187,5 +187,3 @@ class Lease(Model):
     process_started_at: Mapped[float] = mapped_column(Float)
     acquired_at: Mapped[datetime]
     renewed_at: Mapped[datetime]
-
-

@@ -219,9 +219,9 @@ def add_battery(measured: Measured, prices: Prices) -> Advice | None:
         .agg(pl.col("grid_export_kwh").sum().alias("export_kwh"))
         .join(night, on="local_date")
         .with_columns(
-            pl.min_horizontal(
-                pl.col("export_kwh") * BATTERY_EFFICIENCY, "night_kwh", pl.lit(BATTERY_KWH * BATTERY_EFFICIENCY)
-            ).alias("served_kwh")
+            pl.min_horizontal(pl.col("export_kwh") * BATTERY_EFFICIENCY, "night_kwh", pl.lit(BATTERY_KWH * BATTERY_EFFICIENCY)).alias(
+                "served_kwh"
+            )
         )
     )
     gain = _gain(prices, BATTERY_EFFICIENCY)

@@ -12,8 +12,8 @@ from datetime import timedelta
 import numpy as np
 
 from aurora.domain import calendar
-from aurora.errors import Refused
 from aurora.domain.channels import CHANNELS, MEASURES
+from aurora.errors import Refused
 
 UNIT_TO_KILO = {"Wh": 1e-3, "kWh": 1.0, "MWh": 1e3, "W": 1e-3, "kW": 1.0}
 POWER_UNITS = frozenset({"W", "kW"})
@@ -147,7 +147,11 @@ def _check_wishes(names: Sequence[str], wishes: Wishes) -> None:
     for flag, column in (("--time-column", wishes.time_column), *(("--channel", column) for column in wishes.channels)):
         if column is not None and column not in names:
             raise Refused(f"{flag}: there is no column {column} in the file. It has: {listed}.")
-    for flag, value, known in (("--unit", wishes.unit, tuple(UNIT_TO_KILO)), ("--measure", wishes.measure, MEASURES), ("--label", wishes.label, LABELS)):  # fmt: skip
+    for flag, value, known in (
+        ("--unit", wishes.unit, tuple(UNIT_TO_KILO)),
+        ("--measure", wishes.measure, MEASURES),
+        ("--label", wishes.label, LABELS),
+    ):
         if value is not None and value not in known:
             raise Refused(f"{flag} must be one of {', '.join(known)}.")
     for channel in wishes.channels.values():
@@ -170,7 +174,9 @@ def _time_column(names: Sequence[str]) -> str:
 def _channel_columns(names: Sequence[str], wishes: Wishes) -> dict[str, ColumnMeaning]:
     chosen = {name: channel for name in names if (channel := wishes.channels.get(name) or (None if wishes.channels else _channel(name)))}
     if not chosen:
-        raise Refused(f"No column is named as a channel ({', '.join(names)}). Say what they are with --channel COLUMN=channel; channels: {', '.join(CHANNELS)}.")  # fmt: skip
+        raise Refused(
+            f"No column is named as a channel ({', '.join(names)}). Say what they are with --channel COLUMN=channel; channels: {', '.join(CHANNELS)}."
+        )
     for channel in CHANNELS:
         rivals = [name for name, known in chosen.items() if known == channel]
         if len(rivals) > 1:

@@ -98,9 +98,7 @@ class Publication:
 
     def _commit(self, name: str, rows: pl.DataFrame, scope: pl.DataFrame | None) -> None:
         self.lease.confirm()
-        self._versions[name] = self.lake.replace(
-            name, self.base(name), rows, scope=scope, refresh_id=self.refresh_id, now=self.started_at
-        )
+        self._versions[name] = self.lake.replace(name, self.base(name), rows, scope=scope, refresh_id=self.refresh_id, now=self.started_at)
 
     def finish(
         self,
@@ -168,9 +166,7 @@ def as_of(lake: Lake, moment: datetime | str) -> Snapshot:
 
 
 def _snapshot(lake: Lake, row: dict[str, Any]) -> Snapshot:
-    pending = {
-        site: [date.fromisoformat(day) for day in days] for site, days in json.loads(row["pending_days"] or "{}").items()
-    }
+    pending = {site: [date.fromisoformat(day) for day in days] for site, days in json.loads(row["pending_days"] or "{}").items()}
     return Snapshot(
         lake, row["refresh_id"], row["finished_at"], json.loads(row["published_versions"]), json.loads(row["consumed_versions"]), pending
     )

@@ -32,7 +32,9 @@ FOLD_AFTER = timedelta(days=14)
 SITES_A_FILE = 500
 BRONZE_ROW_GROUP = 60_000
 GOLD_ROW_GROUP = 8_192
-STATISTICS = frozenset({"interval_seconds", "received_at", "finished_at", "issued_at", "local_date", "measured_at", "interval_start_at", "at"})
+STATISTICS = frozenset(
+    {"interval_seconds", "received_at", "finished_at", "issued_at", "local_date", "measured_at", "interval_start_at", "at"}
+)
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,7 @@ class Lake:
         add = self._write_file(table, arrow, _partition(files.row(0, named=True)), BRONZE_ROW_GROUP)
         add.data_change = False
         now = int(time.time() * 1000)
-        removes = [RemoveAction(row["path"], False, now, row["size_bytes"], _partition(row)) for row in files.to_dicts()]  # noqa: FBT003
+        removes = [RemoveAction(row["path"], False, now, row["size_bytes"], _partition(row)) for row in files.to_dicts()]
         self._commit(table, opened, [add, *removes], CommitProperties(custom_metadata={"aurora": "compaction"}))
         return opened.version()
 
@@ -276,7 +278,7 @@ class Lake:
         size = self.storage.filesystem.get_file_info(target).size or 0
         if self.sync and self.storage.is_local:
             _sync(Path(self.storage.uri) / target)
-        return AddAction(path, size, partition, int(time.time() * 1000), True, _statistics(rows, table))  # noqa: FBT003
+        return AddAction(path, size, partition, int(time.time() * 1000), True, _statistics(rows, table))
 
     def _commit(self, table: LakeTable, opened: DeltaTable, actions: list[Any], properties: CommitProperties) -> None:
         with self._lock:
@@ -387,11 +389,11 @@ def _add_again(row: dict[str, Any]) -> AddAction:
     columns = {prefix: {k.removeprefix(f"{prefix}."): _as_json(v) for k, v in row.items() if k.startswith(f"{prefix}.") and v is not None}
                for prefix in ("min", "max", "null_count")}  # fmt: skip
     stats = {"numRecords": row["num_records"], "minValues": columns["min"], "maxValues": columns["max"], "nullCount": columns["null_count"]}
-    return AddAction(row["path"], row["size_bytes"], _partition(row), int(time.time() * 1000), True, json.dumps(stats))  # noqa: FBT003
+    return AddAction(row["path"], row["size_bytes"], _partition(row), int(time.time() * 1000), True, json.dumps(stats))
 
 
 def _remove(row: dict[str, Any]) -> RemoveAction:
-    return RemoveAction(row["path"], True, int(time.time() * 1000), row["size_bytes"], _partition(row))  # noqa: FBT003
+    return RemoveAction(row["path"], True, int(time.time() * 1000), row["size_bytes"], _partition(row))
 
 
 def _partition(row: dict[str, Any]) -> dict[str, str | None]:

@@ -58,7 +58,8 @@ def _schema(columns: str) -> pa.Schema:
 
 _ENERGY = " ".join(f"{channel}_kwh:f" for channel in CHANNELS)
 _GOLD_ENERGY = (
-    f"{_ENERGY} self_consumed_kwh:f cost:amount export_revenue:amount currency emissions_kg_co2:f completeness_ratio:f derived_channels:list"
+    f"{_ENERGY} self_consumed_kwh:f cost:amount export_revenue:amount currency emissions_kg_co2:f completeness_ratio:f"
+    " derived_channels:list"
 )
 _DAY_FIGURES = "peak_kw:f peak_at:at base_load_kw:f self_sufficiency_ratio:f self_consumption_ratio:f"
 _COVERED = " ".join(f"{channel}_covered_seconds:f" for channel in CHANNELS)
@@ -76,7 +77,9 @@ TABLES: dict[str, LakeTable] = {
     for table in (
         LakeTable(
             "bronze/readings",
-            _schema("device_id channel measure measured_at:at interval_seconds:i value:f source received_at:at sequence:i measured_date:date"),
+            _schema(
+                "device_id channel measure measured_at:at interval_seconds:i value:f source received_at:at sequence:i measured_date:date"
+            ),
             key=("device_id", "channel", "measure", "measured_at"),
             partition=("measured_date",),
             sort=("device_id", "channel", "measured_at", "received_at", "sequence"),
@@ -142,7 +145,9 @@ TABLES: dict[str, LakeTable] = {
         ),
         LakeTable(
             "gold/cost_lines",
-            _schema("site_id local_date:date tariff_id part direction quantity:f quantity_unit unit_price:f amount:amount currency refresh_id"),
+            _schema(
+                "site_id local_date:date tariff_id part direction quantity:f quantity_unit unit_price:f amount:amount currency refresh_id"
+            ),
             key=("site_id", "local_date", "tariff_id", "part"),
             scope=_SITE_DAY,
             sort=("site_id", "local_date", "part"),
@@ -150,7 +155,8 @@ TABLES: dict[str, LakeTable] = {
         LakeTable(
             "gold/meter_events",
             _schema(
-                "event_id device_id channel kind at:at evidence energy_kwh_affected:f decided_by is_overruled:b site_id local_date:date refresh_id"
+                "event_id device_id channel kind at:at evidence energy_kwh_affected:f decided_by is_overruled:b site_id"
+                " local_date:date refresh_id"
             ),
             key=("event_id",),
             scope=_SITE_DAY,
@@ -233,7 +239,10 @@ TABLES: dict[str, LakeTable] = {
             scope=("site_id", "local_month"),
         ),
         LakeTable(
-            "dims/sites", _schema(f"site_id {_SITE_FACTS} valid_from:at valid_until:at refresh_id"), key=("site_id", "valid_from"), scope=("site_id", "valid_from")
+            "dims/sites",
+            _schema(f"site_id {_SITE_FACTS} valid_from:at valid_until:at refresh_id"),
+            key=("site_id", "valid_from"),
+            scope=("site_id", "valid_from"),
         ),
         LakeTable(
             "dims/devices",

@@ -53,9 +53,7 @@ def fit(history: pl.DataFrame, *, is_solar: bool, with_document: bool = False) -
         uncertainty_samples=0,
     )
     clock = "utc" if is_solar else "local"
-    rows = pd.DataFrame(
-        {"ds": pd.to_datetime(clock_seconds(history, clock), unit="s"), "y": history.get_column("energy_kwh").to_numpy()}
-    )
+    rows = pd.DataFrame({"ds": pd.to_datetime(clock_seconds(history, clock), unit="s"), "y": history.get_column("energy_kwh").to_numpy()})
     if not is_solar:
         rows["is_off_day"] = history.get_column("is_off_day").to_numpy()
         rows["is_work_day"] = ~rows["is_off_day"]

@@ -103,9 +103,7 @@ def train_series(place: Place, channel: str, history: pl.DataFrame) -> registry.
         return None
     fitted = prophet_model.fit(_newest_days(history), is_solar=is_solar, with_document=True)
     bands = fit_bands(*[tried.get_column(name).to_numpy() for name in ("energy_kwh", "predicted_kwh", "local_hour")])
-    return registry.Trained(
-        place.site_id, channel, fitted.curve, bands, score(history, tried), score(history, reference), fitted.document
-    )
+    return registry.Trained(place.site_id, channel, fitted.curve, bands, score(history, tried), score(history, reference), fitted.document)
 
 
 def _weekly_prophet(history: pl.DataFrame, *, is_solar: bool) -> Predictor:

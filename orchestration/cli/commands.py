@@ -13,8 +13,18 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (running.demo, running.up, running.init, running.status, data.refresh, data.sql, data.simulate, models.train, models.forecast,
-                models.recommend):  # fmt: skip
+for command in (
+    running.demo,
+    running.up,
+    running.init,
+    running.status,
+    data.refresh,
+    data.sql,
+    data.simulate,
+    models.train,
+    models.forecast,
+    models.recommend,
+):
     cli.command()(command)
 cli.command("replay-rejected")(data.replay_rejected)
 cli.command("process", hidden=True)(running.process)

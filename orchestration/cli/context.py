@@ -56,12 +56,12 @@ def say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def show(result: dict[str, Any], as_json: bool, text: str) -> None:  # noqa: FBT001
+def show(result: dict[str, Any], as_json: bool, text: str) -> None:
     """A command's result on stdout: one JSON object, or a line for people."""
     sys.stdout.write((json.dumps(result, default=str) if as_json else text) + "\n")
 
 
-def show_table(title: str, rows: Sequence[dict[str, Any]], as_json: bool, name: str) -> None:  # noqa: FBT001
+def show_table(title: str, rows: Sequence[dict[str, Any]], as_json: bool, name: str) -> None:
     """Rows on stdout: one JSON object with them under `name`, or a table for people."""
     if as_json:
         show({name: list(rows)}, as_json=True, text="")

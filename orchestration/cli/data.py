@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.context import open_context, progress_bars, say, show
+from orchestration.cli.context import Context, open_context, progress_bars, say, show, show_table
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-FULL_RANGE_ROWS = 10_000
 
 
 def refresh(
@@ -37,8 +36,6 @@ def sql(query: str, json: Json = False) -> None:
 
     context = open_context()
     columns, rows = ask(context.lake, query)
-    from orchestration.cli.context import show_table
-
     show_table("", [dict(zip(columns, row, strict=True)) for row in rows], json, "rows")
 
 
@@ -67,8 +64,75 @@ def replay_rejected(
 
 
 def import_file(
-    file: Path,
-    site: Annotated[str, typer.Option(help="Id or unique name of the site.")],
+    file: Annotated[str, typer.Argument(help="A CSV or Parquet file; or the word list, to show what was imported.")],
+    site: Annotated[str | None, typer.Option(help="Id or unique name of the site.")] = None,
+    device: Annotated[str | None, typer.Option(help="Land on this device instead of the site's own import device.")] = None,
+    role: Annotated[str | None, typer.Option(help="sub or check: beside what main devices measure.")] = None,
+    time_column: Annotated[str | None, typer.Option(help="Name of the time column.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Zone of times without offset, such as Europe/Berlin.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Wh, kWh, MWh, W or kW")] = None,
+    channel: Annotated[list[str] | None, typer.Option(help="COLUMN=channel; may be given several times.")] = None,
+    measure: Annotated[str | None, typer.Option(help="interval_kwh, register_kwh or power_kw")] = None,
+    label: Annotated[str | None, typer.Option(help="Whether times name the start or the end of an interval.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen and change nothing.")] = False,
+    json: Json = False,
 ) -> None:
-    """Import readings from a file."""
-    raise typer.Exit(2)
+    """Import readings from a file; `aurora import list` shows what was imported."""
+    from ingestion.files import import_file as run
+
+    context = open_context()
+    if file == "list" and site is None:
+        _list_imports(context, as_json=json)
+        return
+    if site is None:
+        raise typer.BadParameter("Say which site it belongs to.", param_hint="--site")
+    with progress_bars() as progress:
+        done = run(
+            context.lake,
+            context.accounts,
+            context.settings,
+            Path(file),
+            site,
+            device=device,
+            role=role,
+            time_column=time_column,
+            time_zone=time_zone,
+            unit=unit,
+            channels=_channels(channel or []),
+            measure=measure,
+            label=label,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    refused = f" The refused rows and why: {done.rejected_file}" if done.rejected_file else ""
+    text = (
+        f"{done.read} values read: {done.new} new, {done.known} known, {done.rejected} refused; {done.first_at} to {done.last_at}.{refused}"
+    )
+    show(done.as_dict(), json, text if dry_run else f"{text} `aurora refresh` brings them into the numbers.")
+
+
+def _channels(given: list[str]) -> dict[str, str]:
+    pairs = [item.rpartition("=") for item in given]
+    if any(not column or not channel for column, _, channel in pairs):
+        raise typer.BadParameter("Expected COLUMN=channel, such as Netzbezug=grid_import.", param_hint="--channel")
+    return {column: channel for column, _, channel in pairs}
+
+
+def _list_imports(context: Context, *, as_json: bool) -> None:
+    from aurora.accounts import loads
+
+    columns = (
+        "load_id",
+        "site_id",
+        "device_id",
+        "file_name",
+        "readings_read",
+        "readings_new",
+        "readings_known",
+        "readings_rejected",
+        "first_at",
+        "last_at",
+        "loaded_at",
+    )
+    rows = [{column: getattr(load, column) for column in columns} for load in loads.all_loads(context.accounts)]
+    show_table("Imports", rows, as_json, "imports")

@@ -18,7 +18,7 @@ def add_site(
     time_zone: Annotated[str, typer.Option(help="Such as Europe/Berlin.")],
     latitude: Annotated[float, typer.Option(min=-90, max=90)],
     longitude: Annotated[float, typer.Option(min=-180, max=180)],
-    id: Annotated[str | None, typer.Option("--id", help="Its id; made from the name otherwise.")] = None,  # noqa: A002
+    id: Annotated[str | None, typer.Option("--id", help="Its id; made from the name otherwise.")] = None,
     currency: Annotated[str | None, typer.Option(help="Such as EUR.")] = None,
     country: Annotated[str | None, typer.Option(help="Two letters, such as DE.")] = None,
     owner: Annotated[str | None, typer.Option(help="User name; the only admin otherwise.")] = None,
@@ -49,7 +49,7 @@ def add_device(
     site: Annotated[str, typer.Option(help="Id or unique name of its site.")],
     name: Annotated[str, typer.Option()],
     kind: Annotated[str, typer.Option(help="meter, inverter, battery, ev_charger, heat_pump, weather_station or gateway")],
-    id: Annotated[str | None, typer.Option("--id")] = None,  # noqa: A002
+    id: Annotated[str | None, typer.Option("--id")] = None,
     decoder: Annotated[str | None, typer.Option()] = None,
     topic: Annotated[str | None, typer.Option(help="MQTT topic it publishes to; Aurora's own otherwise.")] = None,
     interval_seconds: Annotated[int | None, typer.Option(min=1)] = None,

@@ -152,7 +152,13 @@ def _print_addresses(context: Context) -> None:
     lines = [f"  Pages     {where['app']}", f"  REST API  {where['api']}/v1/docs", f"  Ingest    {where['ingest']}/v1/ingest",
              f"  Dagster   {where['dagster']}", f"  MQTT      {where['mqtt']}"]  # fmt: skip
     if context.home.is_demo:
-        lines += ["", f"  Login     {state.DEMO_USER}", f"  Password  {context.home.secret('demo_password')}", "", "  The data is generated."]
+        lines += [
+            "",
+            f"  Login     {state.DEMO_USER}",
+            f"  Password  {context.home.secret('demo_password')}",
+            "",
+            "  The data is generated.",
+        ]
     else:
         lines += ["", "  Make a login: aurora user add NAME --role admin"]
     sys.stdout.write("\nAurora is running. Ctrl-C ends it.\n\n" + "\n".join(lines) + "\n\n")
@@ -167,12 +173,18 @@ def _learn(context: Context) -> "subprocess.Popen[bytes] | None":
     if not context.home.is_demo or {"gold/forecasts", "gold/recommendations"} <= set(known):
         return None
     say("Training models and issuing the first forecasts ...")
-    steps = "; ".join(f"subprocess.run([sys.executable, '-m', 'orchestration.cli', '{step}'], check=True)" for step in ("train", "forecast", "recommend"))
-    from orchestration.running.processes import end_with_parent, log_file
+    steps = "; ".join(
+        f"subprocess.run([sys.executable, '-m', 'orchestration.cli', '{step}'], check=True)" for step in ("train", "forecast", "recommend")
+    )
+    from orchestration.running.environment import end_with_parent
+    from orchestration.running.processes import log_file
 
     with log_file(context.home, "learning").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-c", f"import subprocess, sys; {steps}"], stdout=log, stderr=log, preexec_fn=end_with_parent  # noqa: PLW1509
+            [sys.executable, "-c", f"import subprocess, sys; {steps}"],
+            stdout=log,
+            stderr=log,
+            preexec_fn=end_with_parent,  # noqa: PLW1509
         )
 
 

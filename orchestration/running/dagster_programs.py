@@ -1,14 +1,23 @@
-"""Dagster's own programs: this process becomes one of them."""
+"""Dagster's own programs, each run as the child of a process that shows its metrics."""
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from aurora import metrics
 from aurora.home import Home
+from aurora.lake import manifest
+from aurora.lake.store import Lake, open_lake
 from aurora.settings import Settings
-from orchestration.running.environment import TELEMETRY_OFF
+from orchestration.running.environment import TELEMETRY_OFF, end_with_parent
 
 MAKE_DATABASES = """
 from dagster import DagsterInstance
@@ -28,19 +37,46 @@ retention:
 """
 
 
-def become(program: str, settings: Settings, home: Home) -> NoReturn:
-    """Replace this process by Dagster's `code` server, `daemon` or `webserver`."""
-    os.environ["DAGSTER_HOME"] = str(home.path / "dagster")
-    os.environ["AURORA_HOME"] = str(home.path)
-    code_port = str(home.read_note("ports")["dagster_code"])
-    workspace = _workspace(home, code_port)
-    scripts = Path(sys.executable).parent
+def run(program: str, settings: Settings, home: Home) -> None:
+    """Run Dagster's `code` server, `daemon` or `webserver` as a child, and show its metrics, until one of the two is asked to end."""
+    environment = os.environ | {"DAGSTER_HOME": str(home.path / "dagster"), "AURORA_HOME": str(home.path)}
+    child = subprocess.Popen(_command(program, settings, home), env=environment, preexec_fn=end_with_parent)  # noqa: PLW1509
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: child.terminate())
+    registry = CollectorRegistry()
+    ProcessCollector(pid=lambda: child.pid, registry=registry)
+    if program == "daemon":
+        registry.register(PublicationCollector(open_lake(settings.resolved_lake_uri)))
+    metrics.serve({"webserver": "dagster"}.get(program, f"dagster-{program}"), settings, home, registry)
+    sys.exit(max(0, child.wait()))
+
+
+def _command(program: str, settings: Settings, home: Home) -> list[str]:
+    port = str(home.read_note("ports")["dagster_code"])
     arguments = {
-        "code": ["dagster", "api", "grpc", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", code_port, "--location-name", "aurora"],
-        "daemon": ["dagster-daemon", "run", "-w", workspace],
-        "webserver": ["dagster-webserver", "-h", settings.host, "-p", str(settings.dagster_port), "-w", workspace],
+        "code": ["dagster", "api", "grpc", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", port, "--location-name", "aurora"],
+        "daemon": ["dagster-daemon", "run", "-w", _workspace(home, port)],
+        "webserver": ["dagster-webserver", "-h", settings.host, "-p", str(settings.dagster_port), "-w", _workspace(home, port)],
     }[program]
-    os.execv(scripts / arguments[0], [str(scripts / arguments[0]), *arguments[1:]])
+    return [str(Path(sys.executable).parent / arguments[0]), *arguments[1:]]
+
+
+class PublicationCollector(Collector):
+    """What was published last: its age, its kind's readings and days, and what is pending."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+
+    def collect(self) -> Iterator[Metric]:
+        """Gauges of the newest publication."""
+        newest = manifest.newest(self.lake)
+        age = GaugeMetricFamily("aurora_publication_age_seconds", "Time since the newest publication.")
+        pending = GaugeMetricFamily("aurora_pending_site_days", "Closed site-days still to be rebuilt.")
+        if newest.finished_at is not None:
+            age.add_metric([], (datetime.now(UTC) - newest.finished_at).total_seconds())
+        pending.add_metric([], sum(len(days) for days in newest.pending.values()))
+        yield age
+        yield pending
 
 
 def prepare(home: Home) -> Path:
@@ -60,5 +96,7 @@ def prepare(home: Home) -> Path:
 
 def _workspace(home: Home, port: str) -> str:
     file = home.run / "dagster_workspace.yaml"
-    file.write_text(f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {port}\n      location_name: aurora\n", encoding="utf-8")
+    file.write_text(
+        f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {port}\n      location_name: aurora\n", encoding="utf-8"
+    )
     return str(file)

@@ -1,9 +1,6 @@
 """The processes of one machine, and how one of them is run."""
 
-import ctypes
 import os
-import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +8,8 @@ from pathlib import Path
 from aurora.errors import Refused
 from aurora.home import Home
 from aurora.settings import Settings
-from orchestration.running.environment import TELEMETRY_OFF
+from orchestration.running.environment import TELEMETRY_OFF, end_with_parent
 
-PR_SET_PDEATHSIG = 1
 Run = Callable[[Settings, Home], None]
 
 
@@ -72,7 +68,7 @@ def _dagster(program: str) -> Run:
     def run(settings: Settings, home: Home) -> None:
         from orchestration.running import dagster_programs
 
-        dagster_programs.become(program, settings, home)
+        dagster_programs.run(program, settings, home)
 
     return run
 
@@ -103,12 +99,6 @@ def run_process(name: str, settings: Settings, home: Home) -> None:
     end_with_parent()
     os.environ.update(TELEMETRY_OFF)
     PROCESSES[name].run(settings, home)
-
-
-def end_with_parent() -> None:
-    """Ask the kernel to end this process when the one that started it dies; without a kernel that can, do nothing."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def log_file(home: Home, name: str) -> Path:

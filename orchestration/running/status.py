@@ -59,7 +59,7 @@ def is_answering(name: str, settings: Settings, home: Home) -> bool:
     health = PROCESSES[name].health
     if health:
         try:
-            return httpx.get(addresses(settings)[base] + health, timeout=TIMEOUT_SECONDS).status_code == 200  # noqa: PLR2004
+            return httpx.get(addresses(settings)[base] + health, timeout=TIMEOUT_SECONDS).status_code == 200
         except httpx.HTTPError:
             return False
     if name.startswith("dagster"):

@@ -16,8 +16,8 @@ from aurora.errors import Refused
 from aurora.home import Home
 from aurora.settings import Settings
 from orchestration.running import dagster_programs
-from orchestration.running.environment import TELEMETRY_OFF
-from orchestration.running.processes import PROCESSES, end_with_parent, log_file
+from orchestration.running.environment import TELEMETRY_OFF, end_with_parent
+from orchestration.running.processes import PROCESSES, log_file
 
 STOP_SECONDS = 6
 HEAD = """\

@@ -20,8 +20,7 @@ from aurora.home import Home
 from aurora.lake import manifest
 from aurora.lake.store import Lake, open_lake
 from aurora.settings import Settings
-from ml.forecast import TrainedModel, issue_forecasts, train
-from ml.forecast import prophet_model, registry
+from ml.forecast import TrainedModel, issue_forecasts, prophet_model, registry, train
 from ml.forecast.correction import clock_seconds, curve_kwh, predict_kwh, with_sky
 from ml.forecast.curve import Curve
 from ml.forecast.history import Place, clock_hours, measured_days

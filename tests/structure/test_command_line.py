@@ -15,9 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 def _run(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("AURORA_")}
     return subprocess.run(
-        [*AURORA, *arguments], cwd=folder, env=plain | {"PYTHONPATH": str(ROOT)} | environment, input=stdin, capture_output=True, text=True,
-        check=False, timeout=120,
-    )  # fmt: skip
+        [*AURORA, *arguments],
+        cwd=folder,
+        env=plain | {"PYTHONPATH": str(ROOT)} | environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -39,8 +45,13 @@ def test_command_without_a_home_says_what_to_do(tmp_path: Path, command: str) ->
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(b"AURORA_APP_PORT=eighty\n", "AURORA_APP_PORT"), (b"just words\n", "line 1"), (b"\xff\xfe\x00A", ".env cannot be read"), (b"AURORA_API_PORT=99999999\n", "AURORA_API_PORT")],
-)  # fmt: skip
+    [
+        (b"AURORA_APP_PORT=eighty\n", "AURORA_APP_PORT"),
+        (b"just words\n", "line 1"),
+        (b"\xff\xfe\x00A", ".env cannot be read"),
+        (b"AURORA_API_PORT=99999999\n", "AURORA_API_PORT"),
+    ],
+)
 def test_damaged_env_file_is_named_with_the_way_out(tmp_path: Path, content: bytes, expected: str) -> None:
     (tmp_path / ".env").write_bytes(content)
     result = _run(tmp_path, "status")

@@ -12,8 +12,17 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("aurora", "ingestion", "transform", "ml", "alerting", "app", "orchestration")
 MIDDLE = set(PACKAGES) - {"aurora", "orchestration"}
 ALLOWED = {"aurora": {"aurora"}, "orchestration": set(PACKAGES)} | {name: {"aurora", name} for name in MIDDLE}
-ONLY_IN = {"dagster": {"orchestration"}, "dlt": {"ingestion", "orchestration"}, "dbt": {"transform"}, "prophet": {"ml"}, "mlflow": {"ml"},
-           "streamlit": {"app"}, "paho": {"ingestion"}, "amqtt": {"ingestion"}, "deltalake": {"aurora"}}  # fmt: skip
+ONLY_IN = {
+    "dagster": {"orchestration"},
+    "dlt": {"ingestion", "orchestration"},
+    "dbt": {"transform"},
+    "prophet": {"ml"},
+    "mlflow": {"ml"},
+    "streamlit": {"app"},
+    "paho": {"ingestion"},
+    "amqtt": {"ingestion"},
+    "deltalake": {"aurora"},
+}
 HEAVY = {"mlflow", "prophet", "dbt", "dlt", "sklearn", "pandas"}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "versions" not in path.parts)
 
@@ -55,13 +64,21 @@ def test_lists_of_forecast_advice_and_savings_do_not_import_one_another() -> Non
 
 def test_importing_every_module_has_no_effect(tmp_path: Path) -> None:
     """With an empty environment, in an empty folder, without a home, every module imports and leaves nothing behind."""
-    names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in MODULES
-             if path.name not in {"__main__.py", "env.py"} and "pages" not in path.parts]  # fmt: skip
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in MODULES
+        if path.name not in {"__main__.py", "env.py"} and "pages" not in path.parts
+    ]
     program = f"import importlib\nfor name in {names!r}:\n    importlib.import_module(name)\n"
     result = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path / "nobody")},
-        capture_output=True, text=True, check=False, timeout=240,
-    )  # fmt: skip
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path / "nobody")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
     assert result.returncode == 0, result.stderr[-2000:]
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert left == []

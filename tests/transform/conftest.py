@@ -40,10 +40,11 @@ class Neighbourhood:
     commits: int = 0
 
     def land(self, rows: Sequence[dict[str, Any]], received_at: datetime) -> None:
-        """Append readings as one commit; a row names device_id, channel, measure, measured_at, value and, of intervals, interval_seconds."""
+        """Append readings as one commit: rows with device_id, channel, measure, measured_at, value and maybe interval_seconds."""
         defaults = {"interval_seconds": None, "source": "test", "received_at": received_at}
         full = [
-            defaults | row | {"sequence": place, "measured_date": row["measured_at"].astimezone(UTC).date()} for place, row in enumerate(rows)
+            defaults | row | {"sequence": place, "measured_date": row["measured_at"].astimezone(UTC).date()}
+            for place, row in enumerate(rows)
         ]
         self.lake.land("bronze/readings", pl.DataFrame(full, schema=READING).to_arrow())
 
@@ -79,7 +80,16 @@ def build_neighbourhood(folder: Path) -> Neighbourhood:
     tariffs.add_flat_tariff(accounts, "flat", "Flat", "EUR", prices)
     for name, zone in ZONES.items():
         sites.add_site(
-            accounts, admin, name=name, site_id=name, time_zone=zone, latitude=0.0, longitude=0.0, currency="EUR", tariff_id="flat", pv_capacity_kw=5.0
+            accounts,
+            admin,
+            name=name,
+            site_id=name,
+            time_zone=zone,
+            latitude=0.0,
+            longitude=0.0,
+            currency="EUR",
+            tariff_id="flat",
+            pv_capacity_kw=5.0,
         )
         devices.add_device(accounts, name, name="meter", kind="meter", device_id=f"{name}-meter")
         devices.add_device(accounts, name, name="pv", kind="inverter", device_id=f"{name}-pv", energy_source="pv")

@@ -21,8 +21,13 @@ def bucket(monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]) -> Ite
     port = free_port()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
-    for name, value in {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-                        "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}.items():  # fmt: skip
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
         monkeypatch.setenv(name, value)
     boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1").create_bucket(Bucket="lake")
     yield "s3://lake/aurora"
@@ -32,10 +37,17 @@ def bucket(monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]) -> Ite
 def _rows() -> list[dict[str, Any]]:
     start = NOW - timedelta(days=2)
     return [
-        {"device_id": f"berlin-{device}", "channel": channel, "measure": "interval_kwh", "interval_seconds": 900, "value": 0.25 + number / 1000,
-         "measured_at": start + timedelta(minutes=15 * number)}
-        for device, channel in (("meter", "consumption"), ("pv", "production")) for number in range(150)
-    ]  # fmt: skip
+        {
+            "device_id": f"berlin-{device}",
+            "channel": channel,
+            "measure": "interval_kwh",
+            "interval_seconds": 900,
+            "value": 0.25 + number / 1000,
+            "measured_at": start + timedelta(minutes=15 * number),
+        }
+        for device, channel in (("meter", "consumption"), ("pv", "production"))
+        for number in range(150)
+    ]
 
 
 def test_refresh_on_a_bucket_gives_what_a_folder_gives(
@@ -70,7 +82,11 @@ class _TakesEverything(BaseHTTPRequestHandler):
 def test_bucket_that_lets_two_writers_win_is_refused(monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", free_port()), _TakesEverything)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    for name, value in {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}", "AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t"}.items():
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ACCESS_KEY_ID": "t",
+        "AWS_SECRET_ACCESS_KEY": "t",
+    }.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(Refused, match="two writers"):
         open_lake("s3://lake/aurora")

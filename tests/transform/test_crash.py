@@ -13,10 +13,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from aurora import home as homes
+from aurora.accounts.database import Accounts
 from aurora.lake import manifest
 from aurora.lake.store import Lake, open_lake
-from aurora.accounts.database import Accounts
-from aurora import home as homes
 from aurora.settings import Settings
 from transform.refresh import Refresher
 
@@ -26,10 +26,18 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 def _rows(seed: int, first: datetime, quarters: int) -> list[dict[str, Any]]:
     chance = random.Random(seed)
     return [
-        {"device_id": f"{site}-{device}", "channel": channel, "measure": "interval_kwh", "interval_seconds": 900, "value": chance.random(),
-         "measured_at": first + timedelta(minutes=15 * quarter)}
-        for site in ("berlin", "sydney") for device, channel in (("meter", "consumption"), ("pv", "production")) for quarter in range(quarters)
-    ]  # fmt: skip
+        {
+            "device_id": f"{site}-{device}",
+            "channel": channel,
+            "measure": "interval_kwh",
+            "interval_seconds": 900,
+            "value": chance.random(),
+            "measured_at": first + timedelta(minutes=15 * quarter),
+        }
+        for site in ("berlin", "sydney")
+        for device, channel in (("meter", "consumption"), ("pv", "production"))
+        for quarter in range(quarters)
+    ]
 
 
 def _die_at_commit(folder: str, commits: int) -> None:
@@ -95,7 +103,11 @@ def _read_until(folder: str, stop: Any, results: Any) -> None:
         snapshot = manifest.newest(lake)
         hourly = snapshot.scan("gold/energy_hourly").group_by("site_id", "local_date").agg(pl.col("consumption_kwh").sum().alias("hours"))
         daily = snapshot.scan("gold/energy_daily").filter(pl.col("consumption_kwh").is_not_null())
-        both = daily.join(hourly, on=["site_id", "local_date"], how="left").select((pl.col("consumption_kwh") - pl.col("hours")).abs().max()).collect()
+        both = (
+            daily.join(hourly, on=["site_id", "local_date"], how="left")
+            .select((pl.col("consumption_kwh") - pl.col("hours")).abs().max())
+            .collect()
+        )
         apart = both.item()
         looks += 1
         torn += apart is not None and apart > 1e-9

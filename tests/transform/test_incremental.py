@@ -14,18 +14,30 @@ from tests.conftest import IS_TRIALS
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 # Around the days on which Berlin and Sydney change their clocks, a turn of the month, today and yesterday.
-DAYS = [datetime(2026, month, day, tzinfo=UTC) for month, day in ((3, 28), (3, 29), (4, 4), (4, 5), (9, 30), (10, 3), (10, 4), (10, 24), (10, 25), (11, 1), (11, 2))]  # fmt: skip
+DAYS = [
+    datetime(2026, month, day, tzinfo=UTC)
+    for month, day in ((3, 28), (3, 29), (4, 4), (4, 5), (9, 30), (10, 3), (10, 4), (10, 24), (10, 25), (11, 1), (11, 2))
+]
 SITES = ["berlin", "kathmandu", "kolkata", "sydney"]
 
 moments = st.builds(
     lambda day, quarter, odd: day + timedelta(minutes=15 * quarter, seconds=odd),
-    st.sampled_from(DAYS), st.integers(0, 95), st.sampled_from([0, 0, 0, 0, 7, 450, 899]),
-)  # fmt: skip
+    st.sampled_from(DAYS),
+    st.integers(0, 95),
+    st.sampled_from([0, 0, 0, 0, 7, 450, 899]),
+)
 values = st.one_of(st.integers(0, 5000).map(lambda n: n / 1000), st.none())
 
 
 def _interval(site: str, device: str, channel: str, at: datetime, seconds: int, value: float | None) -> dict[str, Any]:
-    return {"device_id": f"{site}-{device}", "channel": channel, "measure": "interval_kwh", "measured_at": at, "interval_seconds": seconds, "value": value}
+    return {
+        "device_id": f"{site}-{device}",
+        "channel": channel,
+        "measure": "interval_kwh",
+        "measured_at": at,
+        "interval_seconds": seconds,
+        "value": value,
+    }
 
 
 def _sample(site: str, at: datetime, value: float | None) -> dict[str, Any]:
@@ -39,11 +51,18 @@ def _register(site: str, at: datetime, value: float | None) -> dict[str, Any]:
 
 
 arrivals = st.one_of(
-    st.builds(_interval, st.sampled_from(SITES), st.sampled_from(["meter", "sub"]), st.sampled_from(["consumption", "grid_import"]), moments,
-              st.sampled_from([900, 900, 900, 300, 1800, 3600, 86_400, 200_000]), values),
+    st.builds(
+        _interval,
+        st.sampled_from(SITES),
+        st.sampled_from(["meter", "sub"]),
+        st.sampled_from(["consumption", "grid_import"]),
+        moments,
+        st.sampled_from([900, 900, 900, 300, 1800, 3600, 86_400, 200_000]),
+        values,
+    ),
     st.builds(_sample, st.sampled_from(SITES), moments, values),
     st.builds(_register, st.sampled_from(SITES), moments, values),
-)  # fmt: skip
+)
 batches = st.lists(st.lists(arrivals, min_size=1, max_size=40), min_size=2, max_size=4)
 
 

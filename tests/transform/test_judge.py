@@ -184,9 +184,7 @@ def test_week_is_not_judged_without_two_measured_weeks_before_it(judged: Callabl
     assert set(lake.scan("meta/baselines").collect()["week_start_date"]) == {date(2026, 2, 16)}
 
 
-def test_device_is_named_when_it_alone_measures_the_channel(
-    judged: Callable[..., pl.DataFrame], publishing: Publish
-) -> None:
+def test_device_is_named_when_it_alone_measures_the_channel(judged: Callable[..., pl.DataFrame], publishing: Publish) -> None:
     measured = {"site_id": ["home", "home", "home"], "channel": ["consumption", "production", "production"]}
     with publishing() as publication:
         publication.add("dims/measured_channels", pl.DataFrame(measured | {"device_id": ["meter", "east", "west"]}))

@@ -11,7 +11,12 @@ import pytest
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 ZONES = {"berlin": "Europe/Berlin", "kathmandu": "Asia/Kathmandu", "kolkata": "Asia/Kolkata", "sydney": "Australia/Sydney"}
-SPANS = [(datetime(2026, 3, 27, tzinfo=UTC), 5), (datetime(2026, 4, 3, tzinfo=UTC), 4), (datetime(2026, 10, 2, tzinfo=UTC), 4), (datetime(2026, 10, 23, tzinfo=UTC), 5)]  # fmt: skip
+SPANS = [
+    (datetime(2026, 3, 27, tzinfo=UTC), 5),
+    (datetime(2026, 4, 3, tzinfo=UTC), 4),
+    (datetime(2026, 10, 2, tzinfo=UTC), 4),
+    (datetime(2026, 10, 23, tzinfo=UTC), 5),
+]
 
 
 def _readings(seed: int) -> list[dict[str, Any]]:
@@ -75,9 +80,14 @@ def test_hours_are_the_sites_clock_hours_and_add_up_to_the_day(filled: tuple[Any
 
 @pytest.mark.parametrize(
     ("site", "day", "hours"),
-    [("berlin", date(2026, 3, 29), 23), ("berlin", date(2026, 10, 25), 25), ("sydney", date(2026, 4, 5), 25), ("sydney", date(2026, 10, 4), 23),
-     ("kathmandu", date(2026, 3, 29), 24)],
-)  # fmt: skip
+    [
+        ("berlin", date(2026, 3, 29), 23),
+        ("berlin", date(2026, 10, 25), 25),
+        ("sydney", date(2026, 4, 5), 25),
+        ("sydney", date(2026, 10, 4), 23),
+        ("kathmandu", date(2026, 3, 29), 24),
+    ],
+)
 def test_clock_change_days_have_their_own_length(filled: tuple[Any, pl.DataFrame], site: str, day: date, hours: int) -> None:
     lake, _ = filled
     row = lake.table("gold/energy_daily").filter(pl.col("site_id") == site, pl.col("local_date") == day).row(0, named=True)

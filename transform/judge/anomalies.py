@@ -46,9 +46,7 @@ def _marked(hours: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
     """The hours with their baseline, whether they are a spike or a zero, and whether a run may go on from the hour before."""
     week = ["site_id", "channel", "week_start_date"]
     energy, mean = pl.col("energy_kwh"), pl.col("mean_kwh")
-    excess = pl.max_horizontal(
-        SPIKE_DEVIATIONS * pl.col("scale_kwh"), SPIKE_EXCESS_MEAN_RATIO * mean, pl.lit(SPIKE_LEAST_EXCESS_KWH)
-    )
+    excess = pl.max_horizontal(SPIKE_DEVIATIONS * pl.col("scale_kwh"), SPIKE_EXCESS_MEAN_RATIO * mean, pl.lit(SPIKE_LEAST_EXCESS_KWH))
     least = pl.col("channel").replace_strict(ZERO_LOW_RATIO, default=1.0, return_dtype=pl.Float64) * mean
     return (
         hours.join(baselines, on=[*week, "slot"], how="left")

@@ -95,9 +95,7 @@ def _as_rows(slots: pl.DataFrame) -> pl.DataFrame:
     names = [field.name for field in _PARAMETERS.fields]
     texts = [json.dumps(row) for row in slots.select(names).to_dicts()]
     versions = [f"{METHOD}-{hashlib.sha256(text.encode()).hexdigest()[:12]}" for text in texts]
-    return slots.select(_KEY).with_columns(
-        pl.Series("parameters", texts, dtype=pl.String), pl.Series("version", versions, dtype=pl.String)
-    )
+    return slots.select(_KEY).with_columns(pl.Series("parameters", texts, dtype=pl.String), pl.Series("version", versions, dtype=pl.String))
 
 
 def unfold_baselines(rows: pl.DataFrame) -> pl.DataFrame:

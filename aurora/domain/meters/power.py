@@ -19,7 +19,9 @@ def segments(readings: pl.DataFrame, max_gap_seconds: dict[str, int]) -> pl.Data
         max_gap_seconds: Limit of devices that have their own. [s]
     """
     at = pl.col("measured_at").dt.epoch("us")
-    samples = readings.select(*SERIES, "measure", at.alias("start_us"), "value").with_columns((pl.col("start_us") // DAY_US).alias("utc_day"))
+    samples = readings.select(*SERIES, "measure", at.alias("start_us"), "value").with_columns(
+        (pl.col("start_us") // DAY_US).alias("utc_day")
+    )
     following = pl.col("start_us").shift(-1)
     spacing = (following.over(*SERIES, "utc_day") - pl.col("start_us")).median().over(*SERIES, "utc_day") / 1e6
     own = pl.col("device_id").replace_strict(max_gap_seconds, default=None, return_dtype=pl.Float64)

@@ -17,7 +17,9 @@ def lay_out(segments: pl.DataFrame) -> pl.DataFrame:
         One row per device, channel and quarter, sorted: device_id, channel, interval_start_at, energy_kwh, covered_seconds, quality.
     """
     first, last = pl.col("start_us") // QUARTER_US, (pl.col("end_us") - 1) // QUARTER_US
-    inside = segments.filter(first == last).with_columns(first.alias("quarter"), (pl.col("end_us") - pl.col("start_us")).alias("covered_us"))
+    inside = segments.filter(first == last).with_columns(
+        first.alias("quarter"), (pl.col("end_us") - pl.col("start_us")).alias("covered_us")
+    )
     across = _cut_at_quarters(segments.filter(first != last))
     columns = [*SERIES, "measure", "quarter", "energy_kwh", "covered_us", "is_spread"]
     by_measure = (

@@ -57,7 +57,8 @@ def _events(decided: pl.DataFrame, kind: str) -> pl.DataFrame:
             row["channel"],
             kind,
             row["measured_at"],
-            f"{row['value_before']:.3f} kWh fell to {row['value']:.3f} kWh" + ("" if kind == "reset" else " and had recovered by the next reading"),
+            f"{row['value_before']:.3f} kWh fell to {row['value']:.3f} kWh"
+            + ("" if kind == "reset" else " and had recovered by the next reading"),
             row["value"] if kind == "reset" else row["value_before"] - row["value"],
         )
         for row in decided.iter_rows(named=True)
