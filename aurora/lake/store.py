@@ -21,13 +21,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from aurora.errors import NotReady
 from aurora.lake.storage import Storage, open_storage
 from aurora.lake.tables import TABLES, LakeTable
 
+# What the place of the lake may raise and what may pass by itself: a full disk, a network that is away, a commit that lost a race.
+PASSING_ERRORS = (OSError, DeltaError, pa.ArrowException)
 FOLD_AFTER = timedelta(days=14)
 SITES_A_FILE = 500
 BRONZE_ROW_GROUP = 60_000

@@ -66,14 +66,14 @@ class Demo:
         assert self.process is not None
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def stop(self, number: int) -> tuple[float, int]:
-        """Signal it; returns the seconds until it and all it started were gone, and how many of those were left after 10 s."""
+    def stop(self, number: int) -> tuple[float, list[str]]:
+        """Signal it; returns the seconds until it and all it started were gone, and what of those was left after 10 s."""
         assert self.process is not None
-        family, began = self.children(), time.monotonic()
+        family, began = {child: " ".join(child.cmdline()) for child in self.children()}, time.monotonic()
         self.process.send_signal(number)
         self.process.wait(30)
         left = psutil.wait_procs(family, timeout=max(0.1, 10 - (time.monotonic() - began)))[1]
-        return time.monotonic() - began, len(left)
+        return time.monotonic() - began, [family[child] for child in left]
 
 
 def _publish(status: dict[str, Any], values: list[float], first: datetime) -> None:
@@ -115,7 +115,8 @@ def main(folder: Path) -> dict[str, Any]:
     time.sleep(4)
     seen["refresh"] = demo.run("refresh").returncode
     device = status["demo_device"]["device_id"]
-    query = f"select energy_kwh from silver.energy where device_id = '{device}' and interval_start_at >= '{hour.isoformat()}' order by interval_start_at limit 3"
+    query = f"""select energy_kwh from silver.energy where device_id = '{device}'
+        and interval_start_at >= '{hour.isoformat()}' order by interval_start_at limit 3"""
     seen["in_silver"] = [row["energy_kwh"] for row in json.loads(demo.run("sql", "--json", query).stdout)["rows"]]
     family = [demo.process.pid, *(child.pid for child in demo.children())] if demo.process else []
     for pid in family:

@@ -27,7 +27,8 @@ def _run(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> 
 
 
 def test_help_imports_nothing_heavy() -> None:
-    program = "import sys; from orchestration.cli import commands; print([n for n in ('polars','pyarrow','dagster','pydantic','sqlalchemy','rich.console') if n in sys.modules])"
+    heavy = ("polars", "pyarrow", "dagster", "pydantic", "sqlalchemy", "rich.console")
+    program = f"import sys; from orchestration.cli import commands; print([name for name in {heavy!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert result.stdout.strip() == "[]"
     began = time.monotonic()
