@@ -63,7 +63,7 @@ class PluginConfig:
 class DeviceLogin(BaseAuthPlugin):
     """Lets in the listener, and devices with one of their keys; nobody else."""
 
-    Config = PluginConfig
+    Config = PluginConfig  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, context: BaseContext) -> None:
         super().__init__(context)
@@ -80,7 +80,7 @@ class DeviceLogin(BaseAuthPlugin):
 class OwnTopicsOnly(BaseTopicPlugin):
     """Lets a device use `aurora/v1/<its id>/#` for as long as its key is valid, and the listener hear everything."""
 
-    Config = PluginConfig
+    Config = PluginConfig  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, context: BaseContext) -> None:
         super().__init__(context)
@@ -136,7 +136,7 @@ class PatientBroker(Broker):
         if await self._topic_filtering(session, subscription[0], Action.SUBSCRIBE):
             await super()._publish_retained_messages_for_subscription(subscription, session)
 
-    async def _handle_client_session(self, reader, writer, client_session, handler, server: Server, listener_name: str) -> None:  # noqa: ANN001
+    async def _handle_client_session(self, reader, writer, client_session, handler, server: Server, listener_name: str) -> None:
         handler.__class__ = PatientHandler
         await super()._handle_client_session(reader, writer, client_session, handler, server, listener_name)
 

@@ -13,8 +13,8 @@ import polars as pl
 from aurora.accounts import devices, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Device, Load, Site
-from aurora.domain.mapping import MEASURES, Wishes, looks_like_totals, propose
 from aurora.domain.mapping import Mapping as ColumnMapping
+from aurora.domain.mapping import Wishes, looks_like_totals, propose
 from aurora.errors import Refused
 from aurora.lake.store import Between, Lake
 from aurora.settings import Settings
@@ -132,7 +132,10 @@ def import_file(
 def _refuse_hidden_totals(readout: Readout) -> None:
     for (column, measure), rows in readout.readings.group_by("column", "measure"):
         if measure == "interval_kwh" and looks_like_totals(rows.sort("measured_at").get_column("value").to_numpy()):
-            raise Refused(f"The column {column} only ever grows, like a meter's total. Say --measure register_kwh if it is one, else --measure interval_kwh ({', '.join(MEASURES)}).")  # fmt: skip
+            raise Refused(
+                f"The column {column} only ever grows, like a meter's total."
+                " Say --measure register_kwh if it is one, else --measure interval_kwh."
+            )
 
 
 def _target(accounts: Accounts, site: Site, device: str | None, role: str | None, *, is_dry: bool) -> Device:
@@ -221,7 +224,7 @@ def _summary(load_id: str, readout: Readout, new: int, rejected_file: str | None
 
 
 def _write_refused(refused: pl.DataFrame, file: Path, fallback: Path, load_id: str) -> str | None:
-    """Write what was refused beside the file, or into the home where that cannot be written; text that a spreadsheet would run is quoted."""
+    """Write what was refused beside the file, or into the home where it cannot be; text that a spreadsheet would run is quoted."""
     if refused.is_empty():
         return None
     harmless = [
@@ -240,9 +243,7 @@ def _write_refused(refused: pl.DataFrame, file: Path, fallback: Path, load_id: s
     return None
 
 
-def _keep(
-    accounts: Accounts, summary: LoadSummary, site: Site, target: Device, file: Path, mapping: ColumnMapping, now: datetime
-) -> None:
+def _keep(accounts: Accounts, summary: LoadSummary, site: Site, target: Device, file: Path, mapping: ColumnMapping, now: datetime) -> None:
     """Write the load down before its rows land, so that even one that is cut short can be listed and undone."""
     row = Load(
         load_id=summary.load_id,

@@ -115,9 +115,7 @@ class Landing:
         """What ended the writer; None while it works. Nothing more is committed after it."""
         return self._failure
 
-    def submit(
-        self, decoded: Decoded, *, source: str, topic: str | None, told: Told, token: Any, may_wait: bool = True
-    ) -> None:
+    def submit(self, decoded: Decoded, *, source: str, topic: str | None, told: Told, token: Any, may_wait: bool = True) -> None:
         """Hand in what one message said; `told([token, ...])` follows the commit, from the writer's thread.
 
         Args:
@@ -160,7 +158,7 @@ class Landing:
             while (batch := self._next_batch()) is not None:
                 self._commit(batch)
         except Transient as error:
-            log.error("stopped with readings not stored; they were not acknowledged and will come again", error=str(error))
+            log.error("stopped with readings not stored; they were not acknowledged and will come again", error=str(error))  # noqa: TRY400 - an expected failure; its text says all
         except BaseException as error:
             log.exception("the writer ended; nothing more is stored until the process starts again")
             self._failure = error
@@ -208,7 +206,7 @@ class Landing:
                     self._lake.land(name, rows)
                 return
             except PASSING_ERRORS as error:
-                log.error("not stored, trying again; senders wait", table=name, rows=rows.num_rows, error=str(error), retry_seconds=pause)
+                log.error("not stored, trying again; senders wait", table=name, rows=rows.num_rows, error=str(error), retry_seconds=pause)  # noqa: TRY400 - an expected failure; its text says all
                 if self._is_stopping:
                     raise Transient(f"{name} could not be written ({error}).") from error
                 self._retry_now.wait(timeout=pause)

@@ -102,9 +102,10 @@ class Listener:
 
     def _new_client(self) -> "Client":
         from paho.mqtt import client as mqtt
+        from paho.mqtt.enums import CallbackAPIVersion
 
         client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2,
+            CallbackAPIVersion.VERSION2,
             client_id=self._address.client_id,
             clean_session=False,
             protocol=mqtt.MQTTv311,
@@ -140,7 +141,7 @@ class Listener:
         except UnicodeDecodeError:
             topic = ""
         try:
-            decoded = self._decode(topic, message.payload)
+            decoded = self._decode(topic, bytes(message.payload))
             self._landing.submit(decoded, source=SOURCE, topic=topic, told=self._acknowledge, token=token)
         except Busy as busy:
             log.debug("a message was left with the broker", reason=str(busy))
@@ -163,7 +164,7 @@ class Listener:
         packets = [puback(token[1]) for token in tokens if token is not None and token[0] == current]
         if packets:
             # paho's own `ack` queues, wakes and sends once a message, which costs as much as receiving it.
-            self._client._packet_queue(PUBACK, b"".join(packets), 0, 0)  # noqa: SLF001
+            self._client._packet_queue(PUBACK, b"".join(packets), 0, 0)
 
 
 def puback(packet_id: int) -> bytes:

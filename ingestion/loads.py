@@ -29,9 +29,7 @@ SWITCHES = {
 }
 
 
-def land_load(
-    lake: Lake, stamps: bronze.Stamps, state: Path, load_id: str, device_id: str, readings: pl.DataFrame, now: datetime
-) -> None:
+def land_load(lake: Lake, stamps: bronze.Stamps, state: Path, load_id: str, device_id: str, readings: pl.DataFrame, now: datetime) -> None:
     """Land the readings of one load in a few commits, each of which can be repeated.
 
     Args:
@@ -59,7 +57,7 @@ def _run_pipeline(
     first_numbers: dict[str, int] = {}
 
     @dlt.destination(batch_size=0, loader_file_format="parquet", name="bronze", loader_parallelism_strategy="sequential")
-    def bronze_readings(path: str, _table: Any) -> None:
+    def bronze_readings(path: Any, _table: Any) -> None:
         first = first_numbers.setdefault(path, 1 + sum(pq.read_metadata(known).num_row_groups for known in first_numbers))
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
@@ -72,7 +70,7 @@ def _run_pipeline(
             yield _columns(ordered.slice(first, COMMIT_ROWS), device_id)
 
     name = f"file_{load_id}".replace("-", "_")
-    pipeline = dlt.pipeline(pipeline_name=name, destination=bronze_readings(), pipelines_dir=str(state), progress=None)
+    pipeline = dlt.pipeline(pipeline_name=name, destination=bronze_readings(), pipelines_dir=str(state))
     try:
         pipeline.run(chunks()).raise_on_failed_jobs()
     finally:

@@ -32,9 +32,7 @@ class Waiting:
     reason: str
 
 
-def replay_rejected(
-    lake: Lake, accounts: Accounts, settings: Settings, reason: str | None = None, *, now: datetime | None = None
-) -> int:
+def replay_rejected(lake: Lake, accounts: Accounts, settings: Settings, reason: str | None = None, *, now: datetime | None = None) -> int:
     """Replay what was refused (for one reason) and return how many payloads were good this time.
 
     Each payload is replayed once; what is refused again stays, marked as replayed. Limits for late and future readings do not hold.

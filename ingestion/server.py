@@ -31,7 +31,7 @@ SOURCE = "http"
 log = logs.logger(__name__)
 
 
-class Turned(Exception):  # noqa: N818 - an answer, not an error of ours
+class Turned(Exception):
     """A request that is answered with something else than 202."""
 
     def __init__(self, status: int, detail: Any) -> None:

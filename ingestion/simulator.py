@@ -127,10 +127,11 @@ class _Fleet:
         self._clients = [self._connect(address, device_id, key) for device_id, key in keys.items()]
         self._await_connections(address)
 
-    def _connect(self, address: BrokerAddress, device_id: str, key: str):  # noqa: ANN202 - a paho client, imported late
+    def _connect(self, address: BrokerAddress, device_id: str, key: str):
         from paho.mqtt import client as mqtt
+        from paho.mqtt.enums import CallbackAPIVersion
 
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"{device_id}-simulator", protocol=mqtt.MQTTv311)
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"{device_id}-simulator", protocol=mqtt.MQTTv311)
         client.username_pw_set(device_id, key)
         client.max_inflight_messages_set(1_000)
         client.on_publish = self._count

@@ -65,7 +65,9 @@ def _read_csv(file: Path, head: bytes) -> pl.DataFrame:
         source, separator=delimiter, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True, raise_if_empty=False
     )
     names = next(csv.reader(first_line, delimiter=delimiter), [])
-    return frame.rename({old: new.strip() for old, new in zip(frame.columns, names, strict=False) if new.strip() and len(set(names)) == len(names)})
+    if len(set(names)) < len(names):
+        return frame
+    return frame.rename({old: new.strip() for old, new in zip(frame.columns, names, strict=False) if new.strip()})
 
 
 def _decodes(head: bytes, encoding: str) -> bool:
@@ -90,7 +92,7 @@ def read_out(frame: pl.DataFrame, mapping: Mapping) -> Readout:
     cells = pl.concat([_cells(timed, name, mapping) for name in mapping.columns])
     needs_interval = any(meaning.measure == "interval_kwh" for meaning in mapping.columns.values())
     if needs_interval and interval is None and cells.height:
-        raise Refused("The length of the intervals cannot be told from fewer than two times. Add rows, or import totals with --measure register_kwh.")
+        raise Refused("Fewer than two times do not tell how long an interval is. Add rows, or say --measure register_kwh for totals.")
     is_interval = pl.col("measure") == "interval_kwh"
     good = cells.filter(pl.col("reason").is_null()).with_columns(
         pl.when(is_interval).then(pl.lit(interval, pl.Int64)).alias("interval_seconds"),
@@ -217,7 +219,7 @@ def _wall_times(wall: pl.Series, mapping: Mapping) -> tuple[pl.Series, pl.Series
         utc = wall.dt.replace_time_zone("UTC")
         return utc, _fault(utc)
     if mapping.time_zone is None:
-        raise Refused(f"The times in {mapping.time_column} have no offset. Say where they are from with --time-zone, such as Europe/Berlin.")
+        raise Refused(f"The times in {mapping.time_column} have no offset. Say their zone with --time-zone, such as Europe/Berlin.")
     known = wall.is_not_null()
     micros = wall.drop_nulls().to_physical()
     is_backwards = len(micros) > 1 and micros[0] > micros[-1]

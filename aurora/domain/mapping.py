@@ -46,7 +46,7 @@ class Wishes:
     time_column: str | None = None
     time_zone: str | None = None
     unit: str | None = None
-    channels: Mapped[str, str] = field(default_factory=dict)
+    channels: Mapped[str, str] = field(default_factory=dict[str, str])
     measure: str | None = None
     label: str | None = None
 
@@ -175,7 +175,7 @@ def _channel_columns(names: Sequence[str], wishes: Wishes) -> dict[str, ColumnMe
     chosen = {name: channel for name in names if (channel := wishes.channels.get(name) or (None if wishes.channels else _channel(name)))}
     if not chosen:
         raise Refused(
-            f"No column is named as a channel ({', '.join(names)}). Say what they are with --channel COLUMN=channel; channels: {', '.join(CHANNELS)}."
+            f"No column is named as a channel ({', '.join(names)}). Say which is what with --channel COLUMN=channel: {', '.join(CHANNELS)}."
         )
     for channel in CHANNELS:
         rivals = [name for name, known in chosen.items() if known == channel]

@@ -1,4 +1,4 @@
-"""What a demo site consumes, produces, stores and takes from the grid, by the quarter hour: physics and profiles, the same for every seed."""
+"""What a demo site consumes, produces, stores and takes from the grid, by the quarter hour: physics and profiles."""
 
 import csv
 from dataclasses import dataclass
@@ -93,8 +93,8 @@ def _production_kw(plant: Plant, starts: np.ndarray, seed: int) -> np.ndarray:
     times = pd.DatetimeIndex(pd.to_datetime(middle, unit="s", utc=True))
     year, hours = typical_year(plant.weather), solar_hours(middle, plant.fact("longitude"))
     sun = pvlib.solarposition.get_solarposition(times, plant.fact("latitude"), plant.fact("longitude"), method="ephemeris")
-    zenith, azimuth = sun["apparent_zenith"].to_numpy(), sun["azimuth"].to_numpy()
-    extra = pvlib.irradiance.get_extra_radiation(times).to_numpy()
+    zenith, azimuth = np.asarray(sun["apparent_zenith"]), np.asarray(sun["azimuth"])
+    extra = np.asarray(pvlib.irradiance.get_extra_radiation(times))
     clearness = np.clip(year.at(year.clearness_ratio, hours) * _clouds(plant, starts, seed), 0.02, 0.85)
     ghi = clearness * extra * np.maximum(np.cos(np.radians(zenith)), 0)
     split = pvlib.irradiance.erbs(ghi, zenith, times)
@@ -103,7 +103,8 @@ def _production_kw(plant: Plant, starts: np.ndarray, seed: int) -> np.ndarray:
         split["dni"], ghi, split["dhi"], dni_extra=extra, model="haydavies",
     )["poa_global"]  # fmt: skip
     on_plane = np.nan_to_num(np.asarray(on_plane))
-    cell = pvlib.temperature.faiman(on_plane, year.at(year.temperature_celsius, hours), year.at(year.wind_m_per_s, hours))
+    air, wind = year.at(year.temperature_celsius, hours), year.at(year.wind_m_per_s, hours)
+    cell = pvlib.temperature.faiman(on_plane, air, wind)  # pyright: ignore[reportArgumentType]
     direct = pvlib.pvsystem.pvwatts_dc(on_plane, cell, capacity_kw, GAMMA_PER_KELVIN) * (1 - SYSTEM_LOSS_RATIO)
     return np.maximum(np.nan_to_num(pvlib.inverter.pvwatts(direct, capacity_kw)), 0.0)
 

@@ -110,12 +110,14 @@ def run(settings: Settings, home: Home) -> None:
 
 def connect_fleet(address: BrokerAddress, keys: dict[str, str], now: datetime) -> list[LiveDevice]:
     """Every main device of the demo, connecting with its own key."""
-    fleet = []
+    fleet: list[LiveDevice] = []
     for plant in PLANTS:
         power = LivePower(plant, SEED)
-        for device in plant.devices:
-            if device.role == "main" and device.device_id in keys:
-                fleet.append(LiveDevice(device, _connect(address, device.device_id, keys[device.device_id]), power, now))
+        fleet += [
+            LiveDevice(device, _connect(address, device.device_id, keys[device.device_id]), power, now)
+            for device in plant.devices
+            if device.role == "main" and device.device_id in keys
+        ]
     return fleet
 
 
@@ -133,15 +135,19 @@ def send_until(fleet: list[LiveDevice], stop: threading.Event) -> None:
 
 def _connect(address: BrokerAddress, device_id: str, key: str) -> "Client":
     from paho.mqtt import client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion
 
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"{device_id}-live", protocol=mqtt.MQTTv311)
+    def announce(connected: mqtt.Client, *_about: object) -> None:
+        connected.publish(f"aurora/v1/{device_id}/status", "online", qos=1, retain=True)
+
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"{device_id}-live", protocol=mqtt.MQTTv311)
     client.username_pw_set(device_id, key)
     if address.is_encrypted:
         client.tls_set()
     client.will_set(f"aurora/v1/{device_id}/status", "offline", qos=1, retain=True)
     client.max_queued_messages_set(MOST_QUEUED)
     client.reconnect_delay_set(min_delay=1, max_delay=10)
-    client.on_connect = lambda connected, *_: connected.publish(f"aurora/v1/{device_id}/status", "online", qos=1, retain=True)
+    client.on_connect = announce
     client.connect_async(address.host, address.port, keepalive=30)
     client.loop_start()
     return client

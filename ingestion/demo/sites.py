@@ -43,9 +43,7 @@ def login_device(accounts: Accounts, home: Home) -> dict[str, Any]:
 def _make_site(accounts: Accounts, owner: User, plant: Plant) -> None:
     tariff_id = f"{plant.site_id}-flat"
     tariffs.add_flat_tariff(accounts, tariff_id, plant.tariff_name, plant.facts["currency"], plant.prices)
-    sites.add_site(
-        accounts, owner, name=plant.name, site_id=plant.site_id, time_zone=plant.time_zone, tariff_id=tariff_id, **plant.facts
-    )
+    sites.add_site(accounts, owner, name=plant.name, site_id=plant.site_id, time_zone=plant.time_zone, tariff_id=tariff_id, **plant.facts)
     for device in plant.devices:
         _make_device(accounts, plant, device)
 

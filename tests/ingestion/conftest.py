@@ -74,7 +74,9 @@ class Processes:
 @pytest.fixture
 def settings(settings: Settings, free_port: Callable[[], int]) -> Settings:
     """Settings with ports of their own and a quick commit."""
-    return settings.model_copy(update={"mqtt_port": free_port(), "ingest_port": free_port(), "flush_seconds": 0.2, "max_message_bytes": 65_536})
+    return settings.model_copy(
+        update={"mqtt_port": free_port(), "ingest_port": free_port(), "flush_seconds": 0.2, "max_message_bytes": 65_536}
+    )
 
 
 @pytest.fixture

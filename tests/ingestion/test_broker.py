@@ -26,7 +26,9 @@ def test_foreign_topics_refused_for_publishing_and_subscribing(broker, connect, 
     one, other = new_device("meter-1"), new_device("meter-2")
     victim, thief = connect(other.device_id, other.key), connect(one.device_id, one.key)
     victim.client.subscribe(f"aurora/v1/{other.device_id}/#", qos=1)
-    thief.client.subscribe([(f"aurora/v1/{other.device_id}/#", 1), ("#", 1), ("aurora/v1/+/readings", 1), (f"aurora/v1/{one.device_id}/#", 1)])
+    thief.client.subscribe(
+        [(f"aurora/v1/{other.device_id}/#", 1), ("#", 1), ("aurora/v1/+/readings", 1), (f"aurora/v1/{one.device_id}/#", 1)]
+    )
     eventually(lambda: len(thief.codes) == 4 and victim.codes)
     assert [code == 0x80 for code in thief.codes] == [True, True, True, False]
     thief.publish(other.topic, as_reading(6.66))

@@ -113,12 +113,16 @@ def test_status_decoded(payload: bytes, state: str) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*GOOD, "timestamp", "consumption_kwh"]), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*GOOD, "timestamp", "consumption_kwh"]), inner, max_size=5)
+    ),
     max_leaves=12,
 )
 
 
-@given(st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()), st.sampled_from(["readings", "weather", "status"]))
+@given(
+    st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()), st.sampled_from(["readings", "weather", "status"])
+)
 def test_any_payload_ends_as_reading_or_reason(payload: bytes, kind: str) -> None:
     decoded = said(payload, kind)
     for found in decoded.readings:

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from aurora.accounts import devices, sites
+from aurora.domain.channels import CHANNELS
 from aurora.lake.store import Lake
-from aurora.lake.tables import CHANNELS
 from ingestion import bronze
 from ingestion.demo import SEED, login_device, prepare
 from ingestion.demo.energy import site_series
@@ -108,7 +108,8 @@ def test_demo_devices_send_over_mqtt_with_their_own_keys(ingestion, lake: Lake, 
 
     make_sites(accounts, home)
     fleet = connect_fleet(broker_address(settings, home), read_keys(home), datetime.now(UTC))
-    wanted = {(device.device_id, channel) for plant in PLANTS for device in plant.devices if device.role == "main" for channel in device.channels}
+    main = [device for plant in PLANTS for device in plant.devices if device.role == "main"]
+    wanted = {(device.device_id, channel) for device in main for channel in device.channels}
     try:
         eventually(lambda: all(live.client.is_connected() for live in fleet))
         for live in fleet:

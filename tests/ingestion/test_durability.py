@@ -47,7 +47,8 @@ def test_every_acknowledged_reading_in_bronze_once_when_ingestion_is_killed(
     eventually(lambda: lake.scan(READINGS).select(pl.col("value").n_unique()).collect().item() >= sent, 120)
     rows = lake.scan(READINGS).collect()
     again = rows.height - rows.n_unique(KEY)
-    print(f"seed {seed}: {rounds} kills, {interrupted} while readings waited; {again} of {sent} readings came twice, killed between commit and acknowledgement")
+    print(f"seed {seed}: {rounds} kills, {interrupted} of them while readings waited to be stored")
+    print(f"{again} of {sent} readings came twice: killed between their commit and their acknowledgement")
     for name, value in (("seed", seed), ("kills", rounds), ("interrupted", interrupted), ("came_twice", again)):
         record_property(name, value)
     assert acknowledged == set(range(sent))

@@ -80,7 +80,9 @@ def test_reading_of_a_device_made_a_moment_ago_lands(ingestion, connect, new_dev
 def test_weather_and_state_land(ingestion, connect, new_device, lake: Lake, eventually) -> None:
     station = new_device("station-1", kind="weather_station")
     connection = connect(station.device_id, station.key)
-    connection.publish("aurora/v1/station-1/weather", json.dumps({"measured_at": now_text(), "temperature_celsius": -2.5, "wind_m_per_s": 3}))
+    connection.publish(
+        "aurora/v1/station-1/weather", json.dumps({"measured_at": now_text(), "temperature_celsius": -2.5, "wind_m_per_s": 3})
+    )
     connection.publish("aurora/v1/station-1/status", "online")
     eventually(lambda: lake.scan("bronze/device_status").collect().height)
     weather = lake.scan("bronze/weather").collect()
@@ -116,7 +118,10 @@ def test_http_refuses_a_body_as_a_whole_and_names_every_bad_field(ingestion, htt
 
 def test_http_without_a_valid_key_refused_before_the_body_is_judged(ingestion, http, accounts, new_device) -> None:
     one = new_device("meter-1")
-    assert [http.post("/v1/ingest/energy_data", content=b"{", headers=headers).status_code for headers in ({}, {"X-API-Key": "no"})] == [401, 401]
+    assert [http.post("/v1/ingest/energy_data", content=b"{", headers=headers).status_code for headers in ({}, {"X-API-Key": "no"})] == [
+        401,
+        401,
+    ]
     assert http.post("/v1/ingest/energy_data", content=b"{", headers={"X-API-Key": one.key}).status_code == 400
     devices.revoke_key(accounts, one.key_id)
     time.sleep(2.1)
