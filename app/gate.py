@@ -11,9 +11,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.sessions import Sessions
 from aurora.accounts.models import User
 from aurora.domain.texts import text
-from app.sessions import Sessions
 
 OPEN_PATHS = frozenset({"/login", "/login.css", "/healthz", "/readyz", "/v1/healthz", "/v1/readyz"})
 PAGE_METHODS = frozenset({"GET", "HEAD"})

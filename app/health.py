@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from aurora.errors import AuroraError
 from app.services import Services
+from aurora.errors import AuroraError
 
 
 def routes(services: Services) -> list[Route]:

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from app.services import Services
+from app.throttle import Throttle
 from aurora.accounts import people
 from aurora.accounts.models import User
 from aurora.domain.texts import text
 from aurora.logs import logger
-from app.services import Services
-from app.throttle import Throttle
 
 ASSETS = Path(__file__).parent / "assets"
 MOST_FORM_BYTES = 8192

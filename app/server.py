@@ -8,16 +8,16 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from aurora import metrics
-from aurora.home import Home
-from aurora.logs import logger
-from aurora.settings import Settings
 from app import health, serving
 from app.gate import Gate, content_policy
 from app.login import Login
 from app.requests import RequestLog
 from app.services import Services, install, open_services
 from app.throttle import Throttle
+from aurora import metrics
+from aurora.home import Home
+from aurora.logs import logger
+from aurora.settings import Settings
 
 _log = logger(__name__)
 SCRIPT = Path(__file__).parent / "pages" / "start.py"
@@ -87,7 +87,8 @@ def _join_logs() -> None:
         known = logging.getLogger(name)
         if handler := getattr(known, "streamlit_console_handler", None):
             known.removeHandler(handler)
-            known.propagate = True
+            # Requests are logged by RequestLog already.
+            known.propagate = name != "uvicorn.access"
 
 
 def _tell(error: Exception) -> None:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from app.queries.live import LiveReader
+from app.queries.reader import LakeReader
+from app.sessions import Sessions
 from aurora.accounts.database import Accounts
 from aurora.home import Home
 from aurora.lake.store import open_lake
 from aurora.settings import Settings
-from app.queries.live import LiveReader
-from app.queries.reader import LakeReader
-from app.sessions import Sessions
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 from fastapi import Depends, HTTPException, Query, Request
 from fastapi.security import OAuth2PasswordBearer
 
+from app.api.errors import InputError, unauthorized
+from app.api.tokens import Tokens
+from app.services import Services
 from aurora.accounts.devices import find_device
 from aurora.accounts.models import Device, Site, User
 from aurora.accounts.people import visible_sites
 from aurora.domain.texts import text
 from aurora.errors import NotReady, Refused
 from aurora.lake.manifest import Snapshot
-from app.api.errors import InputError, unauthorized
-from app.api.tokens import Tokens
-from app.services import Services
 
 _BEARER = OAuth2PasswordBearer("/v1/auth/token", refreshUrl="/v1/auth/refresh", auto_error=False)
 

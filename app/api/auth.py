@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, Field
 
-from aurora.accounts.people import check_login
-from aurora.domain.texts import text
 from app.api.access import Caller, Shared, TokenIssuer
 from app.api.errors import unauthorized
 from app.throttle import Throttle
+from aurora.accounts.people import check_login
+from aurora.domain.texts import text
 
 router = APIRouter(tags=["people"])
 

@@ -1,5 +1,6 @@
 """What a refusal looks like: `{"detail": ...}`, for wrong input a list of fields and reasons."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -57,7 +58,7 @@ async def _wrong_input(_request: Request, error: Exception) -> JSONResponse:
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
     status = 404 if isinstance(error, NotReady) else 400 if isinstance(error, Refused) else 503
-    return JSONResponse({"detail": str(error)}, status, {"Retry-After": "5"} if status == 503 else None)  # noqa: PLR2004
+    return JSONResponse({"detail": str(error)}, status, {"Retry-After": "5"} if status == 503 else None)
 
 
 async def _gone(request: Request, error: Exception) -> JSONResponse:
@@ -72,7 +73,7 @@ def _bad_request(problems: list[dict[str, str]]) -> JSONResponse:
     return JSONResponse({"detail": problems}, 400)
 
 
-def _field(location: tuple[int | str, ...]) -> str:
+def _field(location: Sequence[int | str]) -> str:
     """Name of a field as the caller knows it: without where in the request it stands."""
-    names = [str(part) for part in location[1:] if not isinstance(part, int) or len(location) > 2]  # noqa: PLR2004
+    names = [str(part) for part in location[1:] if not isinstance(part, int) or len(location) > 2]
     return ".".join(names) or str(location[0])

@@ -4,11 +4,11 @@ from typing import Literal
 
 from fastapi import APIRouter, HTTPException
 
-from aurora.domain.texts import text
 from app.api.access import AsOf, OwnSubject, Shared, Subject, published
 from app.api.errors import ExactJSON
 from app.queries.forecasts import HORIZONS, newest_in
 from app.services import Services
+from aurora.domain.texts import text
 
 router = APIRouter(prefix="/forecast", tags=["forecasts"], responses={401: {}, 404: {}, 410: {}})
 Horizon = Literal["24h", "7d"]

@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException
 
-from aurora.domain.texts import text
 from app.api.access import Caller, Shared, VisibleSites, page_of
 from app.api.errors import ExactJSON
 from app.queries.overview import recommendations as newest_recommendations
+from aurora.domain.texts import text
 
 router = APIRouter(prefix="/recommendations", tags=["recommendations"], responses={401: {}, 404: {}})
 

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
 
-from aurora.domain.calendar import day_start, local_date
-from aurora.domain.texts import text
-from aurora.lake.manifest import Snapshot
 from app.api.access import AsOf, OwnSubject, Shared, Subject, published
 from app.api.errors import ExactJSON, InputError
 from app.queries import device_reports, reports
 from app.queries.periods import Interval, Period, Range, days_range, named
+from aurora.domain.calendar import day_start, local_date
+from aurora.domain.texts import text
+from aurora.lake.manifest import Snapshot
 
 MOST_POINTS = 50_000
 router = APIRouter(prefix="/reports", tags=["reports"], responses={401: {}, 404: {}, 410: {}})

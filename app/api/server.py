@@ -4,15 +4,15 @@ import os
 
 from fastapi import FastAPI
 
-from aurora import __version__, metrics
-from aurora.home import Home
-from aurora.settings import Settings
 from app import health, serving
 from app.api import auth, documentation, errors, forecasts, recommendations, reports, sites
 from app.api.tokens import Tokens
 from app.requests import RequestLog
 from app.services import Services, open_services
 from app.throttle import Throttle
+from aurora import __version__, metrics
+from aurora.home import Home
+from aurora.settings import Settings
 
 
 def run(settings: Settings, home: Home) -> None:

@@ -4,11 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException
 
+from app.api.access import OwnSite, OwnSubject, Shared, VisibleSites
+from app.api.errors import ExactJSON
 from aurora.accounts.devices import all_devices
 from aurora.accounts.models import Model
 from aurora.domain.texts import text
-from app.api.access import OwnSite, OwnSubject, Shared, VisibleSites
-from app.api.errors import ExactJSON
 
 router = APIRouter(tags=["sites"], responses={401: {}})
 

@@ -1,5 +1,6 @@
 """The parts of a page that are words and figures, as HTML. Everything that comes from outside is escaped here, and only here."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +8,11 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
+from app.queries.now import SitePower
+from app.queries.overview import Anomalies, Day
 from aurora.domain import formats
 from aurora.domain.calendar import local_date
 from aurora.domain.texts import text
-from app.queries.now import SitePower
-from app.queries.overview import Anomalies, Day
 
 IDLE_KW = 0.005
 COMMAND = re.compile(r"`([^`]+)`")
@@ -107,7 +108,7 @@ def mix_bar(now: SitePower) -> str:
     battery = min(stored, used - grid)
     parts = [("solar", text("now.from_solar"), used - grid - battery), ("battery", text("now.from_battery"), battery)]
     parts.append(("grid", text("now.from_grid"), grid))
-    shown = [(tone, label, kw / used) for tone, label, kw in parts if kw / used >= 0.005]  # noqa: PLR2004
+    shown = [(tone, label, kw / used) for tone, label, kw in parts if kw / used >= 0.005]
     bar = "".join(f'<span class="au-part au-fill-{tone}" style="flex-grow:{ratio:.4f}"></span>' for tone, _, ratio in shown)
     key = "".join(
         f'<span class="au-key"><span class="au-dot au-fill-{tone}"></span>{escape(label)} {escape(formats.percent(ratio))}</span>'
@@ -149,17 +150,7 @@ def _money(day: Day) -> Tile:
 
 def recommendation(row: dict[str, Any]) -> str:
     """One thing to do: what, why, what it brings and how sure that is."""
-    money, kwh = row["expected_saving_cost"], row["expected_saving_kwh"]
-    amount, energy = formats.money(money, row["currency"]), formats.energy(kwh)
-    saves = (
-        text("advice.saves", money=amount, energy=energy)
-        if money is not None and kwh is not None
-        else text("advice.saves_money", money=amount)
-        if money is not None
-        else text("advice.saves_energy", energy=energy)
-        if kwh is not None
-        else ""
-    )
+    saves = _saving(row)
     score = row["effectiveness_score"]
     likely = text("advice.likelihood", ratio=formats.percent(score)) if score is not None else ""
     shown = [(name, words) for name, words in (("gain", saves), ("sure", likely)) if words]
@@ -170,6 +161,18 @@ def recommendation(row: dict[str, Any]) -> str:
         f'<article class="au-item"><h3>{escape(row["title"] or "")}</h3><p>{escape(row["description"] or "")}</p>{do}'
         f'<div class="au-chips">{chips}</div></article>'
     )
+
+
+def _saving(row: dict[str, Any]) -> str:
+    """What a recommendation would have brought, and in which time; empty where neither money nor energy is known."""
+    money, kwh = row["expected_saving_cost"], row["expected_saving_kwh"]
+    amount, energy = formats.money(money, row["currency"]), formats.energy(kwh)
+    if money is None:
+        saving = text("advice.saves_energy", energy=energy) if kwh is not None else ""
+    else:
+        saving = text("advice.saves", money=amount, energy=energy) if kwh is not None else text("advice.saves_money", money=amount)
+    days = json.loads(row["params"] or "{}").get("days")
+    return text("advice.over_days", saving=saving, days=days) if saving and days else saving
 
 
 def anomaly_list(found: Anomalies, zone_name: str) -> str:

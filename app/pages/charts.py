@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from app.queries.forecasts import Forecast
+from app.queries.overview import Day
 from aurora.domain import formats
 from aurora.domain.calendar import local_date, local_hour
 from aurora.domain.texts import text
-from app.queries.forecasts import Forecast
-from app.queries.overview import Day
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

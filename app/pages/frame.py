@@ -6,12 +6,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from aurora.accounts.models import Site, User
-from aurora.accounts.people import visible_sites
-from aurora.domain.texts import text
 from app.pages import cards, overview
 from app.pages.logins import signed_in
 from app.services import Services, current
+from aurora.accounts.models import Site, User
+from aurora.accounts.people import visible_sites
+from aurora.domain.texts import text
 
 STYLE = Path(__file__).parent / "style.css"
 ICON = Path(__file__).parents[1] / "assets" / "icon.svg"

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from aurora.accounts.models import User
-from aurora.domain.texts import text
 from app.gate import TO_LOGIN_SCRIPT
 from app.services import Services
+from aurora.accounts.models import User
+from aurora.domain.texts import text
 
 
 def signed_in(services: Services) -> User:

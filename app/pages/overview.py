@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from aurora.accounts.models import Site
-from aurora.domain import formats
-from aurora.domain.calendar import local_date
-from aurora.domain.texts import text
 from app.pages import cards, charts
 from app.pages.logins import signed_in
 from app.queries import forecasts, overview
 from app.queries.now import SitePower, live_power
 from app.services import Services, current
+from aurora.accounts.models import Site
+from aurora.domain import formats
+from aurora.domain.calendar import local_date
+from aurora.domain.texts import text
 
 LIVE_SECONDS = 2.5
 DAYS = 7

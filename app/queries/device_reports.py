@@ -5,13 +5,13 @@ from typing import Any
 
 import polars as pl
 
-from aurora.accounts.models import Device, Site
-from aurora.domain.calendar import local_date, quarters
-from aurora.lake.manifest import Snapshot
-from aurora.lake.store import Between
-from aurora.domain.channels import CHANNELS
 from app.queries.periods import Interval, Range, bucket_end, bucket_start, days_range, whole_buckets
 from app.queries.reports import seconds_of_days
+from aurora.accounts.models import Device, Site
+from aurora.domain.calendar import local_date, quarters
+from aurora.domain.channels import CHANNELS
+from aurora.lake.manifest import Snapshot
+from aurora.lake.store import Between
 
 QUARTER_SECONDS = 900
 _KEYS: dict[Interval, str] = {"week": "local_date", "day": "local_date", "month": "local_month", "year": "local_month"}

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from app.queries.reader import LakeReader
 from aurora.lake.manifest import Snapshot
 from aurora.lake.store import Between
-from app.queries.reader import LakeReader
 
 HORIZONS = {"24h": timedelta(hours=24), "7d": timedelta(days=7)}
 OLDEST_ISSUE = timedelta(days=8)

@@ -121,7 +121,7 @@ def _power(measure: str, rows: list[dict]) -> LivePower | None:
     if measure == "interval_kwh" and last["interval_seconds"]:
         span = timedelta(seconds=last["interval_seconds"])
         return LivePower(last["value"] / _hours(span), last["measured_at"] + span, last["received_at"], span + LIVE_FOR)
-    if measure == "register_kwh" and len(rows) == 2:  # noqa: PLR2004
+    if measure == "register_kwh" and len(rows) == 2:
         span, energy_kwh = last["measured_at"] - rows[0]["measured_at"], last["value"] - rows[0]["value"]
         if energy_kwh >= 0:
             return LivePower(energy_kwh / _hours(span), last["measured_at"], last["received_at"], span + LIVE_FOR)

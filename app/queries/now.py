@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from app.queries.live import LivePower, LiveReader
 from aurora.accounts.database import Accounts
 from aurora.accounts.devices import all_devices
 from aurora.accounts.models import Device, Site
 from aurora.domain.channels import CHANNELS
-from app.queries.live import LivePower, LiveReader
 
 # Signs of the channels in: consumption + export + charge - production - import - discharge = 0.
 _BALANCE = {

@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from app.queries.reader import LakeReader, rows_of_site
 from aurora.accounts.models import Site
 from aurora.domain.calendar import day_start, local_date
+from aurora.domain.channels import CHANNELS
 from aurora.lake.manifest import Snapshot
 from aurora.lake.store import Between
-from aurora.domain.channels import CHANNELS
-from app.queries.reader import LakeReader, rows_of_site
 
 MOST_RECOMMENDATIONS = 20
 OPEN_STATES = ("open", "accepted")

@@ -5,13 +5,13 @@ from typing import Any
 
 import polars as pl
 
-from aurora.accounts.models import Site
-from aurora.domain.calendar import days as calendar_days
-from aurora.lake.manifest import Snapshot
-from aurora.lake.store import Between
-from aurora.domain.channels import CHANNELS
 from app.queries.periods import Interval, Range, bucket_end, bucket_start, whole_buckets
 from app.queries.reader import rows_of_site
+from aurora.accounts.models import Site
+from aurora.domain.calendar import days as calendar_days
+from aurora.domain.channels import CHANNELS
+from aurora.lake.manifest import Snapshot
+from aurora.lake.store import Between
 
 _NOT_SHOWN = ("site_id", "refresh_id", "interval_seconds", "day_seconds", "month_seconds")
 _ADDED_UP = [*(f"{channel}_kwh" for channel in CHANNELS), "self_consumed_kwh", "cost", "export_revenue", "emissions_kg_co2"]

@@ -11,9 +11,9 @@ from aurora.accounts import leases
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Site
 from aurora.domain.calendar import local_date, local_hour, quarters
+from aurora.domain.channels import CHANNELS
 from aurora.lake import manifest
 from aurora.lake.store import Lake
-from aurora.domain.channels import CHANNELS
 from aurora.lake.tables import TABLES
 
 PRICE = Decimal("0.32")
@@ -168,7 +168,7 @@ def recommendation_rows(site: Site, now: datetime) -> pl.DataFrame:
                 "generated_at": now,
                 "status": "open",
                 "message_key": "advice.x",
-                "params": '{"hours": 4}',
+                "params": '{"days": 365}',
             }
             for identifier, title, description, action, score, kwh, cost, until in facts
         ]

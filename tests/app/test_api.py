@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
+from app.api.server import build
+from app.services import open_services
 from aurora.accounts import devices, people, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Site, User
@@ -18,8 +20,6 @@ from aurora.domain.calendar import day_start, local_date
 from aurora.home import Home
 from aurora.lake.store import Lake
 from aurora.settings import Settings
-from app.api.server import build
-from app.services import open_services
 from tests.app.published import forecast_rows, publish, publish_all, publish_energy, quarter_energy, recommendation_rows
 
 PASSWORD = "correct horse battery"
@@ -273,7 +273,15 @@ def test_recommendations_hold_now_and_begin_with_the_greatest_saving(
     found = api.get(f"/v1/recommendations/{admin.user_id}").json()["recommendations"]
     assert [row["recommendation_id"] for row in found] == ["r2", "r1"]
     assert found[0]["expected_saving_cost"] == 364.8
-    assert found[0]["params"] == {"hours": 4}
+    assert found[0]["params"] == {"days": 365}
+
+
+def test_recommendations_of_somebody_else_are_not_found(
+    api: TestClient, lake: Lake, accounts: Accounts, site: Site, stranger: Site
+) -> None:
+    publish(lake, accounts, "advice", {"gold/recommendations": recommendation_rows(stranger, NOW)}, NOW)
+    eve = people.user_by_name(accounts, "eve")
+    assert api.get(f"/v1/recommendations/{eve.user_id}").status_code == 404
 
 
 def test_as_of_answers_as_an_earlier_publication_did(api: TestClient, lake: Lake, accounts: Accounts, site: Site) -> None:

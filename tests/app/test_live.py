@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.queries.live import LiveReader
+from app.queries.now import SitePower, live_power
 from aurora.accounts import devices
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Site
 from aurora.lake.store import Lake
-from app.queries.live import LiveReader
-from app.queries.now import SitePower, live_power
 from tests.app.running import land, land_power
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -12,12 +12,12 @@ from starlette.testclient import TestClient
 
 import app.api.server
 import app.server
+from app.services import open_services
 from aurora.accounts.models import User
 from aurora.errors import NotReady, Refused
 from aurora.home import Home
 from aurora.lake.store import Lake
 from aurora.settings import Settings
-from app.services import open_services
 from tests.app.running import free_port, set_up, start, stop, wait_until_healthy
 
 PROCESSES = [("app.server", "AURORA_APP_PORT", "app"), ("app.api.server", "AURORA_API_PORT", "api")]
