@@ -4,7 +4,6 @@ import logging
 import sys
 
 import structlog
-from structlog.typing import FilteringBoundLogger
 
 SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie")
 
@@ -43,7 +42,7 @@ def configure(service: str, level: str = "info", shape: str = "json") -> None:
     structlog.contextvars.bind_contextvars(service=service)
 
 
-def logger(name: str) -> FilteringBoundLogger:
+def logger(name: str) -> structlog.stdlib.BoundLogger:
     """The logger of one module; bind `request_id`, `refresh_id` or `device_id` where they are known."""
     return structlog.stdlib.get_logger(name)
 

@@ -12,11 +12,10 @@ from itertools import repeat
 from typing import Any
 
 import pyarrow as pa
-from deltalake.exceptions import DeltaError
 
 from aurora import logs, metrics
 from aurora.errors import Busy, Transient
-from aurora.lake.store import Lake
+from aurora.lake.store import PASSING_ERRORS, Lake
 from aurora.settings import Settings
 from ingestion import bronze
 from ingestion.messages import Decoded, DeviceState, Reading, WeatherValue
@@ -28,7 +27,6 @@ WAITING_PAYLOAD_BYTES = 64 * 1024**2
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
 STOP_SECONDS = 4.0
-PASSING_ERRORS = (OSError, DeltaError, pa.ArrowException)
 
 log = logs.logger(__name__)
 

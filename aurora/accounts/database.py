@@ -1,13 +1,14 @@
 """Opens the accounts database (SQLite or PostgreSQL) and brings it to the newest migration."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, Result, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -57,7 +58,7 @@ class Accounts:
         return self._session(self._reading)
 
     @contextmanager
-    def _session(self, sessions: sessionmaker[Session]) -> Iterator[Session]:
+    def _session(self, sessions: sessionmaker[Session]) -> Generator[Session]:
         try:
             with sessions.begin() as session:
                 yield session
@@ -86,6 +87,11 @@ class Accounts:
         except SQLAlchemyError as error:
             first = str(error).splitlines()[0]
             raise Refused(f"The accounts database cannot be used ({first}). Check AURORA_DATABASE_URL.") from error
+
+
+def changed_rows(result: Result[Any]) -> int:
+    """How many rows an update or delete changed."""
+    return cast("CursorResult[Any]", result).rowcount
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from aurora.accounts.database import Accounts
+from aurora.accounts.database import Accounts, changed_rows
 from aurora.accounts.models import Device, DeviceKey, Site
 from aurora.accounts.sites import claim_identifier
 from aurora.errors import Refused
@@ -83,7 +83,7 @@ def revoke_key(accounts: Accounts, key_id: str) -> None:
     """End a key. Raises Refused where there is none."""
     with accounts.transaction() as session:
         result = session.execute(update(DeviceKey).where(DeviceKey.key_id == key_id).values(revoked_at=datetime.now(UTC)))
-        if result.rowcount != 1:  # pyright: ignore[reportAttributeAccessIssue]
+        if changed_rows(result) != 1:
             raise Refused(f"There is no key {key_id}.")
 
 

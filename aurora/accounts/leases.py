@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ import psutil
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from aurora.accounts.database import Accounts
+from aurora.accounts.database import Accounts, changed_rows
 from aurora.accounts.models import Lease
 from aurora.errors import Busy
 
@@ -43,12 +43,12 @@ class HeldLease:
             result = session.execute(
                 update(Lease).where(Lease.name == self.name, Lease.holder == self.holder).values(renewed_at=datetime.now(UTC))
             )
-            if result.rowcount != 1:  # pyright: ignore[reportAttributeAccessIssue]
+            if changed_rows(result) != 1:
                 raise Busy(f"The {self.name} lease was lost to another process; nothing was published. Run the command again.")
 
 
 @contextmanager
-def hold(accounts: Accounts, name: str, wait_seconds: float, waiting: Callable[[str], None] | None = None) -> Iterator[HeldLease]:
+def hold(accounts: Accounts, name: str, wait_seconds: float, waiting: Callable[[str], None] | None = None) -> Generator[HeldLease]:
     """Hold the lease `name` for the block, renewed in the background.
 
     Args:
@@ -106,7 +106,7 @@ def _try_acquire(accounts: Accounts, name: str) -> tuple[HeldLease | None, str]:
                 if not _is_lost(other, now):
                     return None, f"Process {other.process_id} on {other.host} (since {other.acquired_at:%H:%M:%S} UTC)"
                 gone = session.execute(delete(Lease).where(Lease.name == name, Lease.holder == other.holder))
-                if gone.rowcount != 1:  # pyright: ignore[reportAttributeAccessIssue]
+                if changed_rows(gone) != 1:
                     return None, "Another process"
                 session.flush()
             session.add(mine)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from aurora.accounts.database import Accounts
+from aurora.accounts.database import Accounts, changed_rows
 from aurora.accounts.models import Identifier, Membership, Site, User
 from aurora.domain.calendar import is_time_zone
 from aurora.errors import Refused
@@ -47,7 +47,7 @@ def change_site(accounts: Accounts, site_id: str, **facts: Any) -> None:
     _check_facts(**facts)
     with accounts.transaction() as session:
         result = session.execute(update(Site).where(Site.site_id == site_id).values(**facts))
-        if result.rowcount != 1:  # pyright: ignore[reportAttributeAccessIssue]
+        if changed_rows(result) != 1:
             raise Refused(f"There is no site {site_id}. `aurora site list` shows them.")
 
 
@@ -61,7 +61,7 @@ def find_site(accounts: Accounts, wanted: str) -> Site:
     """The site with that id or that unique name. Raises Refused."""
     with accounts.reading() as session:
         site = session.get(Site, wanted)
-        named = [] if site else session.scalars(select(Site).where(func.lower(Site.name) == wanted.lower())).all()
+        named = list(session.scalars(select(Site).where(func.lower(Site.name) == wanted.lower())))
     if site is None and len(named) != 1:
         problem = f"{len(named)} sites are named {wanted}: use the id" if named else f"There is no site {wanted}"
         raise Refused(f"{problem}. `aurora site list` shows all sites.")

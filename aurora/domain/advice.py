@@ -163,7 +163,7 @@ def cut_out_of_hours(measured: Measured, prices: Prices) -> Advice | None:
     quiet = closed.get_column("consumption_kwh").quantile(CLOSED_QUIET_QUANTILE, "linear") or 0.0
     above = closed.select((energy - quiet * CLOSED_TOLERATED_RATIO).clip(lower_bound=0)).to_series()
     saving_kwh = float(above.sum()) * ATTAINABLE_RATIO
-    if saving_kwh < OUT_OF_HOURS_LEAST_SHARE * hours.get_column("consumption_kwh").sum():
+    if saving_kwh < OUT_OF_HOURS_LEAST_SHARE * float(hours.get_column("consumption_kwh").sum()):
         return None
     params = {
         "days": hours.get_column("local_date").n_unique(),

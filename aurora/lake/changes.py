@@ -1,5 +1,9 @@
 """What is new in a table since a version, read off Delta's log alone."""
 
+# pyarrow and deltalake ship no types, so what comes from them is unknown to the checker.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+
 import json
 from urllib.parse import unquote
 

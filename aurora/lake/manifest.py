@@ -4,6 +4,10 @@ A publisher holds the publish lease, commits its tables, then appends its row. R
 publications only; a publisher that dies before its row has changed nothing for them, and the next one undoes what it left.
 """
 
+# pyarrow and deltalake ship no types, so what comes from them is unknown to the checker.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+
 import json
 import secrets
 from collections.abc import Sequence

@@ -1,5 +1,9 @@
 """Files of the lake in a folder or on `s3://`: listed, read and written through one filesystem."""
 
+# pyarrow and deltalake ship no types, so what comes from them is unknown to the checker.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,6 +3,10 @@
 Units are in the column names, times are UTC with microseconds, days are local to the site. `docs/contracts.md` says what they mean.
 """
 
+# pyarrow and deltalake ship no types, so what comes from them is unknown to the checker.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+
 from dataclasses import dataclass, field
 
 import pyarrow as pa

@@ -32,9 +32,9 @@ def clear_sky_kw_per_m2(place: Place, hours: pl.Series) -> np.ndarray:
     tilt = DEFAULT_TILT_DEGREES if place.pv_tilt_degrees is None else place.pv_tilt_degrees
     towards_equator = SOUTH_DEGREES if place.latitude >= 0 else 0.0
     azimuth = towards_equator if place.pv_azimuth_degrees is None else place.pv_azimuth_degrees
-    on_panels = irradiance.get_total_irradiance(tilt, azimuth, sun["apparent_zenith"], sun["azimuth"], sky["dni"], sky["ghi"], sky["dhi"])[
-        "poa_global"
-    ].to_numpy()
+    zenith, sun_azimuth = sun["apparent_zenith"], sun["azimuth"]
+    total = irradiance.get_total_irradiance(tilt, azimuth, zenith, sun_azimuth, sky["dni"], sky["ghi"], sky["dhi"])
+    on_panels = np.asarray(total["poa_global"])
     is_up = sun["apparent_elevation"].to_numpy() > 0
     return np.where(is_up, np.nan_to_num(on_panels), 0.0).reshape(-1, SAMPLES_AN_HOUR).mean(axis=1) / 1000
 

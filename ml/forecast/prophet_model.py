@@ -74,6 +74,7 @@ def fit(history: pl.DataFrame, *, is_solar: bool, with_document: bool = False) -
 def _curve(model: "Prophet", clock: str) -> Curve:
     """The curve in kWh from Prophet's scaled parameters."""
     columns = model.train_component_cols
+    assert columns is not None, "the model is fitted"
     beta = np.asarray(model.params["beta"])[0] * model.y_scale
     by_day = {name: beta[columns[name].to_numpy() == 1].tolist() for name in model.seasonalities}
     sky = float(beta[columns["sky"].to_numpy() == 1][0]) if "sky" in columns else None

@@ -49,7 +49,8 @@ def simulate(
     from ingestion.simulator import simulate as run
 
     context = open_context()
-    run(context.settings, context.home, context.accounts, devices=devices, rate=rate, seconds=seconds, seed=seed)
+    done = run(context.settings, context.home, context.accounts, devices, rate, seconds, seed)
+    say(f"{done.acknowledged} of {done.sent} readings acknowledged.")
 
 
 def replay_rejected(

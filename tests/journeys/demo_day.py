@@ -15,6 +15,8 @@ import httpx
 import paho.mqtt.client as mqtt
 import psutil
 
+from orchestration.running.environment import end_with_parent
+
 AURORA = [sys.executable, "-m", "orchestration.cli"]
 READY_SECONDS = 240
 
@@ -45,7 +47,7 @@ class Demo:
         """Start it and wait until it is ready; returns the seconds that took."""
         began = time.monotonic()
         with self.output.open("ab") as out:
-            self.process = subprocess.Popen([*AURORA, "demo"], env=self.environment, stdout=out, stderr=out, start_new_session=True)
+            self.process = subprocess.Popen([*AURORA, "demo"], env=self.environment, stdout=out, stderr=out, preexec_fn=end_with_parent)
         while not self.status().get("ready"):
             if self.process.poll() is not None or time.monotonic() - began > READY_SECONDS:
                 raise SystemExit(f"not ready: {self.output.read_text()[-3000:]} {self.status()}")
