@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DEMO_SEED = 20
 DEMO_REFRESH_SECONDS = 120
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 def init(json: Json = False) -> None:
