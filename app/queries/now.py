@@ -78,7 +78,7 @@ def site_power(said: Sequence[dict[str, LivePower]], impossible: frozenset[str],
         readings = [channels[channel] for channels in said if channel in channels]
         if readings and all(reading.is_live(now) for reading in readings):
             power_kw[channel] = sum(reading.power_kw for reading in readings)
-            age[channel] = max(max(now - reading.measured_at for reading in readings), timedelta())
+            age[channel] = max(timedelta(), *(now - reading.measured_at for reading in readings))
         elif readings:
             silent[channel] = max(now - reading.measured_at for reading in readings)
         elif channel in impossible:

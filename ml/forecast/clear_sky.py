@@ -35,7 +35,7 @@ def clear_sky_kw_per_m2(place: Place, hours: pl.Series) -> np.ndarray:
     zenith, sun_azimuth = sun["apparent_zenith"], sun["azimuth"]
     total = irradiance.get_total_irradiance(tilt, azimuth, zenith, sun_azimuth, sky["dni"], sky["ghi"], sky["dhi"])
     on_panels = np.asarray(total["poa_global"])
-    is_up = sun["apparent_elevation"].to_numpy() > 0
+    is_up = np.asarray(sun["apparent_elevation"]) > 0
     return np.where(is_up, np.nan_to_num(on_panels), 0.0).reshape(-1, SAMPLES_AN_HOUR).mean(axis=1) / 1000
 
 

@@ -41,7 +41,7 @@ summed as (
     select
         site_id,
         local_date,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         sum({{ channel }}_kwh) as {{ channel }}_kwh,
         sum({{ channel }}_covered_seconds) as {{ channel }}_covered_seconds,
         {% endfor %}
@@ -63,7 +63,7 @@ final as (
         days.day_seconds,
         days.month_seconds,
         days.day_start_at,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         summed.{{ channel }}_kwh,
         summed.{{ channel }}_covered_seconds,
         {% endfor %}

@@ -30,10 +30,11 @@ pivoted as (
     select
         site_id,
         quarter_start_at,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         max(case when channel = '{{ channel }}' then energy_kwh end) as {{ channel }},
         max(case when channel = '{{ channel }}' then covered_seconds end) as {{ channel }}_covered_seconds,
         {% endfor %}
+        sum(energy_kwh) as measured_kwh,
         max(case when channel = 'production' then 1 else 0 end) = 1 as measures_production,
         max(case when channel in ('battery_charge', 'battery_discharge') then 1 else 0 end) = 1 as measures_storage,
         max(case when channel = 'grid_export' then 1 else 0 end) = 1 as measures_export
@@ -49,7 +50,6 @@ known as (
         pivoted.quarter_start_at,
         pivoted.consumption as consumption_measured,
         coalesce(pivoted.production, if(sites.has_generation or pivoted.measures_production, null, 0)) as production_known,
-        pivoted.grid_import as grid_import_measured,
         coalesce(
             pivoted.grid_export,
             if(
@@ -61,12 +61,13 @@ known as (
         ) as grid_export_known,
         coalesce(pivoted.battery_charge, if(sites.has_storage or pivoted.measures_storage, null, 0)) as battery_charge_known,
         coalesce(pivoted.battery_discharge, if(sites.has_storage or pivoted.measures_storage, null, 0)) as battery_discharge_known,
-        {% for channel in channels() %}
-        pivoted.{{ channel }}_covered_seconds{{ "," if not loop.last }}
+        {% for channel in var('channels') %}
+        pivoted.{{ channel }}_covered_seconds,
         {% endfor %}
+        pivoted.grid_import as grid_import_measured
     from pivoted
     inner join sites on pivoted.site_id = sites.site_id
-    where coalesce({% for channel in channels() %}pivoted.{{ channel }}{{ ", " if not loop.last }}{% endfor %}) is not null
+    where pivoted.measured_kwh is not null
 
 ),
 
@@ -144,7 +145,7 @@ final as (
         quarters.hour_start_at,
         quarters.hour_seconds,
         quarters.local_date,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         balanced.{{ channel }}_kwh,
         balanced.{{ channel }}_covered_seconds,
         {% endfor %}

@@ -45,7 +45,7 @@ final as (
     select
         site_id,
         quarter_start_at as interval_start_at,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         {{ channel }}_kwh,
         {% endfor %}
         {{ self_consumed() }} as self_consumed_kwh,
@@ -55,12 +55,12 @@ final as (
         cast(null as double) as emissions_kg_co2,
         {{ completeness(900) }} as completeness_ratio,
         derived_channels,
+        {% for channel in var('channels') %}
+        {{ channel }}_covered_seconds,
+        {% endfor %}
         local_date,
         hour_start_at,
-        hour_seconds,
-        {% for channel in channels() %}
-        {{ channel }}_covered_seconds{{ "," if not loop.last }}
-        {% endfor %}
+        hour_seconds
     from joined
 
 )

@@ -43,7 +43,7 @@ final as (
         site_id,
         local_date,
         local_month,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         {{ channel }}_kwh,
         {% endfor %}
         {{ self_consumed() }} as self_consumed_kwh,
@@ -58,7 +58,7 @@ final as (
         base_load_kw,
         {{ self_sufficiency_ratio() }} as self_sufficiency_ratio,
         {{ self_consumption_ratio() }} as self_consumption_ratio,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         {{ channel }}_covered_seconds,
         {% endfor %}
         cast(day_seconds as bigint) as day_seconds,

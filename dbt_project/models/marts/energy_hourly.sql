@@ -13,7 +13,7 @@ summed as (
         hour_start_at as interval_start_at,
         cast(any_value(hour_seconds) as bigint) as interval_seconds,
         any_value(local_date) as local_date,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         sum({{ channel }}_kwh) as {{ channel }}_kwh,
         sum({{ channel }}_covered_seconds) as {{ channel }}_covered_seconds,
         {% endfor %}
@@ -32,7 +32,7 @@ final as (
         site_id,
         interval_start_at,
         interval_seconds,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         {{ channel }}_kwh,
         {% endfor %}
         {{ self_consumed() }} as self_consumed_kwh,

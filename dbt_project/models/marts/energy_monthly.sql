@@ -25,7 +25,7 @@ summed as (
     select
         site_id,
         local_month,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         sum({{ channel }}_kwh) as {{ channel }}_kwh,
         sum({{ channel }}_covered_seconds) as {{ channel }}_covered_seconds,
         {% endfor %}
@@ -47,7 +47,7 @@ final as (
     select
         site_id,
         local_month,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         {{ channel }}_kwh,
         {% endfor %}
         {{ self_consumed() }} as self_consumed_kwh,
@@ -62,7 +62,7 @@ final as (
         base_load_kw,
         {{ self_sufficiency_ratio() }} as self_sufficiency_ratio,
         {{ self_consumption_ratio() }} as self_consumption_ratio,
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         {{ channel }}_covered_seconds,
         {% endfor %}
         cast(month_seconds as bigint) as month_seconds

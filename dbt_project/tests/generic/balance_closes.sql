@@ -11,7 +11,7 @@ where
         - production_kwh - grid_import_kwh - battery_discharge_kwh
     ) > 1e-6
     and (
-        {% for channel in channels() %}
+        {% for channel in var('channels') %}
         (list_contains(derived_channels, '{{ channel }}') and {{ channel }}_kwh > 0){{ " or" if not loop.last }}
         {% endfor %}
     )

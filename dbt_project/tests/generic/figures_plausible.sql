@@ -3,7 +3,7 @@
 select *
 from {{ model }}
 where
-    {% for channel in channels() %}
+    {% for channel in var('channels') %}
     {{ channel }}_kwh < 0 or
     {% endfor %}
     {% for ratio in ratios %}

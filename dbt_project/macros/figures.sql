@@ -1,11 +1,6 @@
-{% macro channels() %}
-    {{ return(['consumption', 'production', 'grid_import', 'grid_export', 'battery_charge', 'battery_discharge']) }}
-{% endmacro %}
-
-
 {# Least share of an interval that readings cover, over the channels that are expected at all; null covered seconds are not expected. #}
 {% macro completeness(seconds) %}
-least({% for channel in channels() %}{{ channel }}_covered_seconds{{ ", " if not loop.last }}{% endfor %}) / {{ seconds }}
+least({% for channel in var('channels') %}{{ channel }}_covered_seconds{{ ", " if not loop.last }}{% endfor %}) / {{ seconds }}
 {%- endmacro %}
 
 
