@@ -2,7 +2,9 @@
 
 import multiprocessing
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,21 +23,23 @@ from tests.conftest import _postgres_folder
 
 
 @pytest.fixture
-def postgresql(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[str]:
-    """URL of a PostgreSQL server of this test's own."""
-    programs, folder, port = Path(_postgres_folder() or ""), tmp_path / "pg", free_port()
-    user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
-    folder.mkdir()
-    if user:
-        for part in [folder, *list(folder.parents)[:-1]]:
-            if part.is_relative_to(tmp_path.parents[1]):
-                part.chmod(0o755)
-        subprocess.run(["chown", "postgres", str(folder)], check=True)
-    subprocess.run([*user, programs / "initdb", "-D", folder / "db", "-A", "trust", "-U", "aurora"], check=True, capture_output=True)
+def postgresql(free_port: Callable[[], int]) -> Iterator[str]:
+    """URL of a PostgreSQL server of this test's own, run by the user postgres where we are root: it refuses to be."""
+    programs, port = Path(_postgres_folder() or ""), free_port()
+    folder = Path(tempfile.mkdtemp(prefix="aurora-postgresql-"))
+    user: list[str] = []
+    if os.getuid() == 0:
+        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        shutil.chown(folder, "postgres")
+    subprocess.run(
+        [*user, programs / "initdb", "-D", folder / "db", "-A", "trust", "-U", "aurora"], check=True, capture_output=True, cwd=folder
+    )
     server = subprocess.Popen(
         [*user, programs / "postgres", "-D", folder / "db", "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", "-F"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+    )
     for _ in range(100):
         if subprocess.run([programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port)], capture_output=True, check=False).returncode == 0:
             break
@@ -43,6 +47,7 @@ def postgresql(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[str]:
     yield f"postgresql://aurora@127.0.0.1:{port}/postgres"
     server.terminate()
     server.wait(20)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_migrations(url: str) -> None:
