@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("aurora", "ingestion", "transform", "ml", "alerting", "app", "orchestration")
+PACKAGES = ("aurora", "ingestion", "transform", "ml", "app", "orchestration")
 MIDDLE = set(PACKAGES) - {"aurora", "orchestration"}
 ALLOWED = {"aurora": {"aurora"}, "orchestration": set(PACKAGES)} | {name: {"aurora", name} for name in MIDDLE}
 ONLY_IN = {
