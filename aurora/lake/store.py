@@ -142,7 +142,7 @@ class Lake:
             if key not in self._files:
                 for old in [k for k in self._files if k[0] == name][:-4]:
                     del self._files[old]
-                self._files[key] = pl.DataFrame(pa.table(opened.get_add_actions(flatten=True)))
+                self._files[key] = pl.DataFrame(opened.get_add_actions(flatten=True))
             return self._files[key]
 
     def scan(
