@@ -40,7 +40,7 @@ class Home:
     def secret(self, name: str) -> str:
         """The secret `name`, made at its first use; its file has mode 0600."""
         file = self.secrets / name
-        if not file.exists():
+        if not file.exists() or not file.read_text(encoding="utf-8").strip():
             write_private(file, secrets.token_urlsafe(SECRET_BYTES))
         return file.read_text(encoding="utf-8").strip()
 

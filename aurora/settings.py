@@ -46,11 +46,10 @@ class Settings(BaseSettings):
     late_days: int = Field(30, ge=0, description="How old a live reading may be.")
     max_body_bytes: int = Field(10 * 1024**2, ge=1024, description="Largest HTTP body, after decompression.")
     max_message_bytes: int = Field(1024**2, ge=1024, description="Largest MQTT payload.")
-    refresh_seconds: int = Field(300, ge=30, description="Rhythm of the scheduled refresh.")
+    refresh_seconds: int = Field(300, ge=60, le=3540, description="Rhythm of the scheduled refresh, in whole minutes.")
     refresh_budget_seconds: float = Field(
         30.0, gt=0, description="Time a scheduled refresh may spend on closed days; the rest stays pending."
     )
-    forecast_seconds: int = Field(3600, ge=60, description="Rhythm at which forecasts are issued again.")
     session_hours: int = Field(12, ge=1, description="How long a login lasts.")
     token_minutes: int = Field(30, ge=1, description="How long an access token of the API lasts.")
     code_version: str = Field("", description="Version written on every publication; empty: the package's own.")

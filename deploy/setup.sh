@@ -8,7 +8,7 @@ case "$version" in
   3.11 | 3.12 | 3.13) ;;
   *) echo "Aurora needs Python 3.11, 3.12 or 3.13; $python is $version. Name another one: make setup PYTHON=python3.12" >&2; exit 3 ;;
 esac
-echo "Setting up $folder with Python $version ..."
+echo "Setting up $folder with Python $version; the first time this takes a few minutes ..."
 if command -v uv >/dev/null 2>&1; then
   uv venv --quiet --allow-existing --python "$(command -v "$python")" "$folder"
   uv pip sync --quiet --python "$folder/bin/python" --require-hashes "$lock"

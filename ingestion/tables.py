@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from aurora.domain.channels import MOST_KWH
 from aurora.domain.mapping import UNIT_TO_KILO, Mapping, wall_times_to_utc
 from aurora.errors import Refused
 
@@ -142,6 +143,8 @@ def _cells(timed: pl.DataFrame, name: str, mapping: Mapping) -> pl.DataFrame:
         .then(pl.lit("not_finite"))
         .when(pl.col("number") < 0)
         .then(pl.lit("negative"))
+        .when(pl.col("number") > MOST_KWH)
+        .then(pl.lit("implausible"))
     )
     return frame.with_columns(number.alias("number")).with_columns(reason.alias("reason")).drop("time_fault")
 

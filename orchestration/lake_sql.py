@@ -10,7 +10,8 @@ from aurora.lake import manifest
 from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES
 
-NAME = re.compile(r'"?\b(bronze|silver|gold|dims|meta)["]?[./]["]?([a-z0-9_]+)\b"?')
+# A text in quotes is passed over; a table's name may be written gold.energy_daily or "gold/energy_daily", in capitals too.
+NAME = re.compile(r"""'(?:[^']|'')*'|"?\b(bronze|silver|gold|dims|meta)["]?[./]["]?([a-z0-9_]+)\b"?""", re.IGNORECASE)
 
 
 def ask(lake: Lake, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -22,7 +23,9 @@ def ask(lake: Lake, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         Refused: If the query cannot be run.
     """
     snapshot = manifest.newest(lake)
-    used = {f"{layer}/{name}" for layer, name in NAME.findall(query) if f"{layer}/{name}" in TABLES}
+    if not query.strip():
+        raise Refused('Give a query, such as: aurora sql "select * from gold.energy_daily".')
+    used = {f"{layer}/{name}".lower() for layer, name in NAME.findall(query)} & set(TABLES)
     with duckdb.connect(":memory:") as connection:
         connection.execute("set TimeZone = 'UTC'")
         for name in sorted(used):
@@ -32,11 +35,12 @@ def ask(lake: Lake, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         rewritten = NAME.sub(lambda match: _view(match, used), query)
         try:
             result = connection.execute(rewritten)
+            return [column[0] for column in result.description or []], result.fetchall()
         except duckdb.Error as error:
-            raise Refused(f"The query cannot be run: {str(error).splitlines()[0]}") from None
-        return [column[0] for column in result.description or []], result.fetchall()
+            tables = ", ".join(sorted(name.replace("/", ".") for name in TABLES))
+            raise Refused(f"The query cannot be run: {str(error).splitlines()[0]} Tables: {tables}.") from None
 
 
 def _view(match: re.Match[str], used: set[str]) -> str:
-    name = f"{match[1]}/{match[2]}"
-    return f'"{match[1]}__{match[2]}"' if name in used else match[0]
+    name = f"{match[1]}/{match[2]}".lower()
+    return '"' + name.replace("/", "__") + '"' if name in used else match[0]

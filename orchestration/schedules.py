@@ -4,12 +4,14 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration import assets
+from orchestration import assets, checks
 
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 refresh_job = dg.define_asset_job(
-    "refresh_lake_job", selection=dg.AssetSelection.assets(assets.refresh_lake), executor_def=dg.in_process_executor
+    "refresh_lake_job",
+    selection=dg.AssetSelection.assets(assets.refresh_lake) | dg.AssetSelection.checks(checks.readings_freshness),
+    executor_def=dg.in_process_executor,
 )
 train_job = dg.define_asset_job("train_models_job", selection=dg.AssetSelection.assets(assets.models), executor_def=dg.in_process_executor)
 forecast_job = dg.define_asset_job(

@@ -98,9 +98,7 @@ class _Run:
         self.accounts, self.workbench = refresher.accounts, workbench.of_home(refresher.home)
         self.seconds: dict[str, float] = {}
         self.arrivals = pl.DataFrame(schema={"site_id": pl.String, "local_date": pl.Date, "readings": pl.UInt32})
-        self.otherwise = (
-            "the whole history was rebuilt" if publication.kind == "full" else "a fact of the site, a device or the tariff changed"
-        )
+        self.reasons = pl.DataFrame(schema={"site_id": pl.String, "otherwise": pl.String})
 
     def publish(self, full: bool, budget_seconds: float | None) -> Refreshed:  # noqa: FBT001
         with self._timed("compact"):
@@ -140,6 +138,7 @@ class _Run:
     def _touched(self, changed: pl.DataFrame, known: Facts, bronze: Bronze, full: bool) -> pl.DataFrame:  # noqa: FBT001
         devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
         self.arrivals = _arrivals(changed, devices)
+        self.reasons = known.sites.select("site_id", _otherwise(known.changed_sites, full=full).alias("otherwise"))
         pending = [(site, day) for site, dates in self.publication.before.pending.items() for day in dates]
         spans = self.publication.scan("dims/measured_channels").collect()
         moved = known.sites["site_id"].to_list() if full else known.changed_sites
@@ -189,7 +188,7 @@ class _Run:
             before = self._closed_before(every_day, known)
         with self._timed("commit"):
             gold.commit(self.publication, made)
-            found = revisions.find(before, made.tables["energy_daily"], self.arrivals, self.otherwise, self.now)
+            found = revisions.find(before, made.tables["energy_daily"], self.arrivals, self.reasons, self.now)
             if not found.is_empty():
                 self.publication.add("gold/revisions", found)
             self.workbench.throw_away()
@@ -222,6 +221,15 @@ class _Timer:
 
     def __exit__(self, *_: object) -> None:
         self.seconds[self.step] = round(self.seconds.get(self.step, 0.0) + time.perf_counter() - self.began, 3)
+
+
+def _otherwise(changed_sites: list[str], *, full: bool) -> pl.Expr:
+    """Why a day of a site changed on which no reading arrived."""
+    if full:
+        return pl.lit("the whole history was rebuilt")
+    of_fact = pl.lit("a fact of the site, a device or the tariff changed")
+    of_reading = pl.lit("a reading of another day reaches into this one, or one arrived that was left pending")
+    return pl.when(pl.col("site_id").is_in(changed_sites)).then(of_fact).otherwise(of_reading)
 
 
 def _arrivals(changed: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:

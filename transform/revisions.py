@@ -21,14 +21,14 @@ def is_open(zones: dict[str, str], now: datetime) -> pl.Expr:
     return pl.col("local_date") >= pl.col("site_id").replace_strict(first_open, return_dtype=pl.Date)
 
 
-def find(before: pl.DataFrame, after: pl.DataFrame, arrivals: pl.DataFrame, otherwise: str, now: datetime) -> pl.DataFrame:
+def find(before: pl.DataFrame, after: pl.DataFrame, arrivals: pl.DataFrame, otherwise: pl.DataFrame, now: datetime) -> pl.DataFrame:
     """Rows of `gold/revisions`.
 
     Args:
         before: Published daily rows of closed days.
         after: Daily rows of the same days now; a day without one has vanished.
         arrivals: site_id, local_date, readings: how many readings of that day came in.
-        otherwise: Reason where none came.
+        otherwise: site_id, otherwise: the reason where none came.
         now: When the change was found.
     """
     old, new = (_long(frame, name) for frame, name in ((before, "value_before"), (after, "value_after")))
@@ -40,13 +40,17 @@ def find(before: pl.DataFrame, after: pl.DataFrame, arrivals: pl.DataFrame, othe
     )
     count = pl.col("readings")
     told = pl.when(count == 1).then(pl.lit("1 reading arrived late")).otherwise(pl.format("{} readings arrived late", count))
-    return changed.join(arrivals, on=SITE_DAY, how="left").select(
-        *SITE_DAY,
-        "column_name",
-        "value_before",
-        "value_after",
-        pl.when(count > 0).then(told).otherwise(pl.lit(otherwise)).alias("reason"),
-        pl.lit(now).cast(pl.Datetime("us", "UTC")).alias("revised_at"),
+    return (
+        changed.join(arrivals, on=SITE_DAY, how="left")
+        .join(otherwise, on="site_id", how="left")
+        .select(
+            *SITE_DAY,
+            "column_name",
+            "value_before",
+            "value_after",
+            pl.when(count > 0).then(told).otherwise(pl.col("otherwise")).alias("reason"),
+            pl.lit(now).cast(pl.Datetime("us", "UTC")).alias("revised_at"),
+        )
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 FILE_NAME = "aurora.duckdb"
-QUIET = ("--quiet", "--no-use-colors", "--no-send-anonymous-usage-stats", "--log-level", "error", "--log-level-file", "none")
+QUIET = ("--quiet", "--no-use-colors", "--no-send-anonymous-usage-stats", "--log-level", "none", "--log-level-file", "none")
 
 
 class BuildFailed(AuroraError):
@@ -91,5 +91,5 @@ def _failures(result: "dbtRunnerResult") -> str:
     if result.exception is not None:
         return f"dbt could not build gold: {result.exception}"
     rows: list[Any] = [row for row in result.result if row.status in {"error", "fail", "runtime error"}]  # pyright: ignore
-    told = "; ".join(f"{row.node.name}: {(row.message or '').strip()}" for row in rows[:5])
+    told = "; ".join(f"{row.node.name}: {' '.join((row.message or '').split())}" for row in rows[:5])
     return f"dbt could not build gold: {told}"

@@ -1,5 +1,6 @@
 """What a site is expected to use and produce."""
 
+from datetime import timedelta
 from typing import Literal
 
 from fastapi import APIRouter, HTTPException
@@ -33,6 +34,9 @@ def _newest(services: Services, subject: Subject, channel: str, horizon: Horizon
     if found is None:
         raise HTTPException(404, text("api.needs_forecast", subject=subject.site.site_id))
     first = found.points[0]["interval_start_at"]
+    points = found.between(first, first + HORIZONS[horizon])
+    if horizon == "7d" and points[-1]["interval_start_at"] < first + timedelta(days=6):
+        raise HTTPException(404, text("api.forecast_too_short", hours=len(points)))
     return ExactJSON(
         {
             "site_id": found.site_id,
@@ -42,6 +46,6 @@ def _newest(services: Services, subject: Subject, channel: str, horizon: Horizon
             "model_name": found.model_name,
             "model_version": found.model_version,
             "refresh_id": snapshot.refresh_id,
-            "points": found.between(first, first + HORIZONS[horizon]),
+            "points": points,
         }
     )

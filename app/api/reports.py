@@ -14,6 +14,7 @@ from aurora.domain.texts import text
 from aurora.lake.manifest import Snapshot
 
 MOST_POINTS = 50_000
+EARLIEST_YEAR, LATEST_YEAR = 1900, 2200
 router = APIRouter(prefix="/reports", tags=["reports"], responses={401: {}, 404: {}, 410: {}})
 _START = "First instant: a plain date is a local day of the site, a time needs an offset."
 _END = "End, not included."
@@ -68,6 +69,9 @@ def with_energy(snapshot: Snapshot, subject: Subject) -> Snapshot:
 def parse_range(start_date: str | None, end_date: str | None, time_zone: str) -> Range:
     """The range two parameters name. Raises InputError."""
     start, end = _instant("start_date", start_date, time_zone), _instant("end_date", end_date, time_zone)
+    for field, moment in (("start_date", start), ("end_date", end)):
+        if not EARLIEST_YEAR <= moment.year < LATEST_YEAR:
+            raise InputError(field, text("api.not_a_date"))
     if end <= start:
         raise InputError("end_date", text("api.not_after_start"))
     return Range(start, end, time_zone)

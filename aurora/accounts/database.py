@@ -84,6 +84,8 @@ class Accounts:
             with self.engine.begin() as connection:
                 config.attributes["connection"] = connection
                 (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+            if self.engine.dialect.name == "sqlite" and self.engine.url.database:
+                Path(self.engine.url.database).chmod(0o600)
         except SQLAlchemyError as error:
             first = str(error).splitlines()[0]
             raise Refused(f"The accounts database cannot be used ({first}). Check AURORA_DATABASE_URL.") from error

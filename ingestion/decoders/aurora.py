@@ -7,16 +7,18 @@ field is named.
 import json
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from aurora.domain.channels import CHANNELS, MEASURES
+from aurora.domain.channels import CHANNELS, MEASURES, MOST_KW, MOST_KWH
 from ingestion.messages import Decoded, DeviceState, Fault, Limits, Message, Reading, Rejection, WeatherValue, as_text, parse_time, refuse
 
 DEFAULT_INTERVAL_SECONDS = 900
 LONGEST_INTERVAL_SECONDS = 366 * 86_400
+# Some label an interval that is still running; none that ends later than a day ahead has been measured.
+MOST_AHEAD = timedelta(days=1)
 EARLIEST_YEAR = 1970
 LATEST_YEAR = 2200
 QUANTITIES = ("temperature_celsius", "ghi_w_per_m2", "cloud_cover_ratio", "wind_m_per_s", "humidity_ratio", "precipitation_mm")
@@ -58,7 +60,7 @@ def _quick_reading(message: Message, limits: Limits) -> Decoded | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     measured_at, value, measure, interval = plain.measured_at, plain.value, plain.measure, plain.interval_seconds
-    if measured_at.tzinfo is None or value < 0 or plain.channel not in _KNOWN_CHANNELS or measure not in _KNOWN_MEASURES:
+    if measured_at.tzinfo is None or not 0 <= value <= MOST_KWH or plain.channel not in _KNOWN_CHANNELS or measure not in _KNOWN_MEASURES:
         return None
     if plain.device_id is not None and plain.device_id != message.device.device_id:
         return None
@@ -69,6 +71,10 @@ def _quick_reading(message: Message, limits: Limits) -> Decoded | None:
     elif interval is None:
         interval = message.device.interval_seconds or DEFAULT_INTERVAL_SECONDS
     elif not 0 < interval <= LONGEST_INTERVAL_SECONDS:
+        return None
+    if interval is not None and (
+        value * 3600 > MOST_KW * interval or measured_at + timedelta(seconds=interval) > limits.latest + MOST_AHEAD
+    ):
         return None
     return Decoded((Reading(message.device.device_id, plain.channel, measure, measured_at.astimezone(UTC), interval, value),))
 
@@ -165,7 +171,7 @@ class _Look:
             self.fault("consumption_kwh", "missing_field", f"Expected at least one of {', '.join(ENERGY_FIELDS)}.")
         for name in present:
             value, is_good = self.number(element, name, is_null_good=True)
-            if is_good and measured_at is not None and interval is not None:
+            if is_good and measured_at is not None and interval is not None and self._is_possible(name, measured_at, interval, value):
                 self.found.append(Reading(self.device.device_id, ENERGY_FIELDS[name], "interval_kwh", measured_at, interval, value))
 
     def _reading(self, element: dict[str, Any]) -> None:
@@ -174,8 +180,20 @@ class _Look:
         measure = self._word(element, "measure", MEASURES, "unknown_measure")
         value, is_good = self.number(element, "value", is_null_good=True)
         interval = self._interval(element) if measure == "interval_kwh" else None
-        if measured_at and channel and measure and is_good:
+        if measured_at and channel and measure and is_good and self._is_possible("value", measured_at, interval, value):
             self.found.append(Reading(self.device.device_id, channel, measure, measured_at, interval, value))
+
+    def _is_possible(self, field: str, measured_at: datetime, interval: int | None, value: float | None) -> bool:
+        """Whether an interval has been measured by now, and its mean power can be."""
+        if interval is None:
+            return True
+        if value is not None and value * 3600 > MOST_KW * interval:
+            self.fault(field, "implausible", f"{field} is more than any meter can pass in {interval} s.")
+            return False
+        if self.limits.latest is not None and measured_at + timedelta(seconds=interval) > self.limits.latest + MOST_AHEAD:
+            self.fault("interval_seconds", "in_the_future", "The interval ends more than a day ahead, so it cannot have been measured.")
+            return False
+        return True
 
     def weather(self, element: Any) -> None:
         """Look at the weather quantities of one time."""
@@ -229,6 +247,8 @@ class _Look:
             self.fault(field, "not_finite", f"{field} is not a finite number; leave the reading out, or send null to withdraw it.")
         elif value < 0 and not is_negative_good:
             self.fault(field, "negative", f"{field} is never negative; each direction has a channel of its own.")
+        elif value > MOST_KWH:
+            self.fault(field, "implausible", f"{field} is more than any meter of a site can show ({MOST_KWH:g}).")
         else:
             return float(value), True
         return None, False

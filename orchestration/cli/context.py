@@ -1,6 +1,7 @@
 """What commands work with: the home's lake and accounts, and how they speak to people and programs."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from aurora.settings import Settings
 
 Progress = Callable[[int, int, str], None]
+LEAST_COLUMN_WIDTH = 12
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,16 @@ def say(text: str) -> None:
 
 def show(result: dict[str, Any], as_json: bool, text: str) -> None:
     """A command's result on stdout: one JSON object, or a line for people."""
-    sys.stdout.write((json.dumps(result, default=str) if as_json else text) + "\n")
+    sys.stdout.write((json.dumps(_plain(result), default=str) if as_json else text) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can hold it: no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def show_table(title: str, rows: Sequence[dict[str, Any]], as_json: bool, name: str) -> None:
@@ -73,17 +84,32 @@ def show_table(title: str, rows: Sequence[dict[str, Any]], as_json: bool, name: 
     if not rows:
         sys.stdout.write(f"No {name} yet.\n")
         return
+    console = Console()
+    if not console.is_terminal or len(rows[0]) * LEAST_COLUMN_WIDTH > console.width:
+        _show_records(rows)
+        return
     table = Table(title=title)
     for column in rows[0]:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
-    Console().print(table)
+    console.print(table)
+
+
+def _show_records(rows: Sequence[dict[str, Any]]) -> None:
+    """Rows for a pipe, separated by tabs under a header; on a terminal that is too narrow for them, a column a line."""
+    if not sys.stdout.isatty():
+        lines = ["\t".join(rows[0]), *("\t".join("" if value is None else str(value) for value in row.values()) for row in rows)]
+        sys.stdout.write("\n".join(lines) + "\n")
+        return
+    width = max(len(column) for column in rows[0])
+    for row in rows:
+        sys.stdout.write("\n".join(f"{column:<{width}}  {'' if value is None else value}" for column, value in row.items()) + "\n\n")
 
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """A function (done, total, what) that draws a bar for each `what` on stderr, where that is a terminal."""
+    """A function (done, total, what) that draws a bar for each `total` on stderr, where that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _done, _total, _label: None
         return
@@ -92,11 +118,11 @@ def progress_bars() -> Iterator[Progress]:
 
     with Progress(TextColumn("{task.description:<32}"), BarColumn(), TextColumn("{task.completed:>8}/{task.total}"), TimeElapsedColumn(),
                   console=Console(stderr=True)) as bars:  # fmt: skip
-        known: dict[str, TaskID] = {}
+        known: dict[int, TaskID] = {}
 
         def move(done: int, total: int, label: str) -> None:
-            if label not in known:
-                known[label] = bars.add_task(label, total=total)
-            bars.update(known[label], completed=done, total=total)
+            if total not in known:
+                known[total] = bars.add_task(label, total=total)
+            bars.update(known[total], completed=done, description=label)
 
         yield move

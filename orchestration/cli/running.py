@@ -36,7 +36,10 @@ def demo(
     from aurora import settings
 
     os.environ.setdefault("AURORA_REFRESH_SECONDS", str(DEMO_REFRESH_SECONDS))
+    from orchestration.running import supervisor
+
     context = _initialised(settings.load(), is_demo=True)
+    supervisor.check(context.settings, context.home)
     began = time.monotonic()
     _prepare_demo(context, seed)
     say(f"History is landed and refreshed in {time.monotonic() - began:.0f} s. Starting the processes ...")

@@ -28,6 +28,8 @@ with DagsterInstance.get() as instance:
 CONFIGURATION = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   runs:
     max_concurrent_runs: 2
@@ -47,7 +49,9 @@ def run(program: str, settings: Settings, home: Home) -> None:
     ProcessCollector(pid=lambda: child.pid, registry=registry)
     if program == "daemon":
         registry.register(PublicationCollector(open_lake(settings.resolved_lake_uri)))
-    metrics.serve({"webserver": "dagster"}.get(program, f"dagster-{program}"), settings, home, registry)
+    name = {"webserver": "dagster"}.get(program, f"dagster-{program}")
+    metrics.serve(name, settings, home, registry)
+    home.note(name, {"pid": child.pid})
     sys.exit(max(0, child.wait()))
 
 

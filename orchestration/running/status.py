@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import polars as pl
+import psutil
 
 from aurora.accounts import people
 from aurora.accounts.database import Accounts
@@ -62,9 +63,15 @@ def is_answering(name: str, settings: Settings, home: Home) -> bool:
             return httpx.get(addresses(settings)[base] + health, timeout=TIMEOUT_SECONDS).status_code == 200
         except httpx.HTTPError:
             return False
-    if name.startswith("dagster"):
-        return is_answering("dagster", settings, home)
-    return bool(home.read_note(name))
+    return _is_alive(home.read_note(name).get("pid"))
+
+
+def _is_alive(pid: int | None) -> bool:
+    """Whether a process runs and has not been stopped."""
+    try:
+        return pid is not None and psutil.Process(pid).status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _without_password(url: str) -> str:

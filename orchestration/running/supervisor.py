@@ -33,7 +33,7 @@ user={user}
 """
 PROGRAM = """
 [program:{name}]
-command={python} -m orchestration.cli process {name}
+command="{python}" -m orchestration.cli process {name}
 directory={folder}
 autorestart=true
 startsecs=2
@@ -56,9 +56,8 @@ def running(settings: Settings, home: Home) -> Iterator[subprocess.Popen[bytes]]
     Raises:
         Refused: If they run already, or a port is taken.
     """
-    _check_alone(home)
+    check(settings, home)
     home.clear_notes()
-    _check_ports(settings, home)
     home.note("up", {"pid": os.getpid(), "started_at": psutil.Process().create_time()})
     dagster_programs.prepare(home)
     home.note("ports", {"dagster_code": _free_port()})
@@ -73,6 +72,12 @@ def running(settings: Settings, home: Home) -> Iterator[subprocess.Popen[bytes]]
     finally:
         _end(child)
         home.clear_notes()
+
+
+def check(settings: Settings, home: Home) -> None:
+    """Raise Refused where these processes could not be started: they run already, or a port is taken."""
+    _check_alone(home)
+    _check_ports(settings, home)
 
 
 def wanted(settings: Settings, home: Home) -> list[str]:

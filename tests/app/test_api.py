@@ -262,7 +262,9 @@ def test_forecast_gives_the_newest_issue_by_hour(api: TestClient, lake: Lake, ac
     assert datetime.fromisoformat(found["issued_at"]) == NOW
     assert len(found["points"]) == 24
     assert all(point["lower_80_kwh"] <= point["predicted_kwh"] <= point["upper_80_kwh"] for point in found["points"])
-    assert len(api.get("/v1/forecast/energy_production/home?horizon=7d").json()["points"]) == 48
+    too_far = api.get("/v1/forecast/energy_production/home?horizon=7d")
+    assert too_far.status_code == 404
+    assert "48 hours" in too_far.json()["detail"]
     assert api.get("/v1/forecast/energy_production/home?horizon=1y").status_code == 400
 
 

@@ -1,8 +1,9 @@
 """Register readings: a running total, of which the differences are the energy.
 
 A total that falls and has recovered by the next reading is a *dip*: the low reading is left out. A total that falls and stays low is a
-*reset*: the meter counted again from zero, so what it shows now is the energy since, as far as it is known. Neither yields a negative
-difference or counts energy twice.
+*reset*: the meter counted again from zero, so what it shows now is the energy since, as far as it is known. Where that is more than
+can have passed, another meter took its place (a *replacement*) and the energy between the two readings is unknown. None of them yields a
+negative difference or counts energy twice.
 """
 
 import hashlib
@@ -15,7 +16,15 @@ from aurora.domain.meters.readings import SEGMENT_COLUMNS, SERIES, crosses_quart
 # neighbour a dip or not, and the span to that neighbour starts one further. Two dips never follow each other.
 REACH = 3
 
+# More than any home or small business draws for long; what a new meter shows beyond this was not used since the last reading. [kW]
+MOST_RESET_KW = 100.0
+
 EVENT_COLUMNS = ("event_id", "device_id", "channel", "kind", "at", "evidence", "energy_kwh_affected")
+_TOLD = {
+    "reset": ", counted from zero since",
+    "dip": " and had recovered by the next reading",
+    "replacement": ", more than can have passed since; the energy between the two is unknown",
+}
 _EVENT_SCHEMA = {"event_id": pl.String, "device_id": pl.String, "channel": pl.String, "kind": pl.String,
                  "at": pl.Datetime("us", "UTC"), "evidence": pl.String, "energy_kwh_affected": pl.Float64}  # fmt: skip
 
@@ -35,7 +44,11 @@ def segments(readings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     pairs = kept.with_columns(
         pl.col("measured_at").shift(1).over(SERIES).alias("before_at"), pl.col("value").shift(1).over(SERIES).alias("value_before")
     ).filter(pl.col("before_at").is_not_null())
-    is_reset = pl.col("value") < pl.col("value_before")
+    fell = pl.col("value") < pl.col("value_before")
+    hours = (pl.col("measured_at") - pl.col("before_at")).dt.total_microseconds() / 3.6e9
+    is_replaced = fell & (pl.col("value") > MOST_RESET_KW * hours)
+    is_reset = fell & ~is_replaced
+    replaced, pairs = pairs.filter(is_replaced), pairs.filter(~is_replaced)
     spans = pairs.select(
         *SERIES,
         "measure",
@@ -44,7 +57,8 @@ def segments(readings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         pl.when(is_reset).then(pl.col("value")).otherwise(pl.col("value") - pl.col("value_before")).alias("energy_kwh"),
     ).with_columns((crosses_quarter(pl.col("start_us"), pl.col("end_us"))).alias("is_spread"))
     dips = judged.with_columns(before.alias("value_before")).filter(pl.col("is_dip"))
-    return spans.select(SEGMENT_COLUMNS), pl.concat([_events(pairs.filter(is_reset), "reset"), _events(dips, "dip")])
+    told = [_events(pairs.filter(is_reset), "reset"), _events(replaced, "replacement"), _events(dips, "dip")]
+    return spans.select(SEGMENT_COLUMNS), pl.concat(told)
 
 
 def _events(decided: pl.DataFrame, kind: str) -> pl.DataFrame:
@@ -57,9 +71,8 @@ def _events(decided: pl.DataFrame, kind: str) -> pl.DataFrame:
             row["channel"],
             kind,
             row["measured_at"],
-            f"{row['value_before']:.3f} kWh fell to {row['value']:.3f} kWh"
-            + ("" if kind == "reset" else " and had recovered by the next reading"),
-            row["value"] if kind == "reset" else row["value_before"] - row["value"],
+            f"{row['value_before']:.3f} kWh fell to {row['value']:.3f} kWh" + _TOLD[kind],
+            {"reset": row["value"], "dip": row["value_before"] - row["value"]}.get(kind),
         )
         for row in decided.iter_rows(named=True)
     ]

@@ -52,7 +52,7 @@ running as (
 
     select
         *,
-        cast(
+        try_cast(
             round(round(sum(quantity * unit_price) over (
                 partition by site_id, local_date, tariff_id, part
                 order by quarter_start_at

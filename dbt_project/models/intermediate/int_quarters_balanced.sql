@@ -84,12 +84,15 @@ counted as (
 
 ),
 
+{# Channels that cover different parts of a quarter say nothing of their difference; a minute apart is where live samples end. #}
 solved as (
 
     select
         *,
-        unknowns = 1 as is_solvable,
-        unknowns = 2 and grid_import_measured is null and grid_export_known is null as is_split
+        greatest({% for channel in var('channels') %}{{ channel }}_covered_seconds{{ ", " if not loop.last }}{% endfor %})
+        - least({% for channel in var('channels') %}{{ channel }}_covered_seconds{{ ", " if not loop.last }}{% endfor %}) <= 60 as is_even,
+        is_even and unknowns = 1 as is_solvable,
+        is_even and unknowns = 2 and grid_import_measured is null and grid_export_known is null as is_split
     from counted
 
 ),

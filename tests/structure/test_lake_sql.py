@@ -1,0 +1,48 @@
+"""SQL over the lake: tables by their names, texts left alone, refusals in one line."""
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+
+from aurora.errors import Refused
+from aurora.lake.store import Lake
+from aurora.lake.tables import TABLES
+from orchestration.lake_sql import ask
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+def filled(lake: Lake) -> Lake:
+    row = {
+        "device_id": "m",
+        "channel": "consumption",
+        "measure": "power_kw",
+        "measured_at": NOW,
+        "value": 1.5,
+        "received_at": NOW,
+        "sequence": 0,
+    }
+    table = pa.Table.from_pylist([row | {"measured_date": NOW.date()}], schema=TABLES["bronze/readings"].schema)
+    lake.land("bronze/readings", table)
+    return lake
+
+
+@pytest.mark.parametrize("name", ["bronze.readings", '"bronze/readings"', "BRONZE.READINGS", '"bronze"."readings"'])
+def test_table_is_found_by_each_way_to_write_it(filled: Lake, name: str) -> None:
+    assert ask(filled, f"select device_id, value from {name}") == (["device_id", "value"], [("m", 1.5)])
+
+
+def test_text_that_looks_like_a_table_is_left_alone(filled: Lake) -> None:
+    assert ask(filled, "select 'bronze.readings' as t from bronze.readings") == (["t"], [("bronze.readings",)])
+
+
+@pytest.mark.parametrize(
+    "query", ["", "select", "select * from gold.nothing", "select * from read_csv('/etc/passwd')", "copy (select 1) to '/tmp/x'"]
+)
+def test_query_that_cannot_be_run_is_one_line_with_the_way_out(filled: Lake, query: str) -> None:
+    with pytest.raises(Refused) as refused:
+        ask(filled, query)
+    assert "\n" not in str(refused.value)
+    assert "gold.energy_daily" in str(refused.value)
