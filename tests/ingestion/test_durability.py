@@ -22,7 +22,7 @@ def test_every_acknowledged_reading_in_bronze_once_when_ingestion_is_killed(
     processes, mosquitto, connect, new_device, as_reading, lake: Lake, eventually, count: Callable[[int, int], int], record_property
 ) -> None:
     new_device("meter")
-    rounds, seed = count(3, 200), random.randrange(2**32)
+    rounds, seed = count(3, 30), random.randrange(2**32)
     chance = random.Random(seed)
     environment = {"AURORA_MQTT_URL": mosquitto.url, "AURORA_FLUSH_SECONDS": "0.05", "AURORA_FLUSH_READINGS": "40"}
     process = processes.start("ingestion.server", "ingestion", **environment)

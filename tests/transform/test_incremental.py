@@ -71,7 +71,7 @@ KATHMANDU_MORNING = DAYS[0] + timedelta(hours=12, minutes=45)
 
 @pytest.mark.timeout(3600)
 @settings(
-    max_examples=60 if IS_TRIALS else 5,
+    max_examples=30 if IS_TRIALS else 5,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
