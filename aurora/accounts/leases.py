@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import psutil
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
+from aurora import processes
 from aurora.accounts.database import Accounts, changed_rows
 from aurora.accounts.models import Lease
 from aurora.errors import Busy
@@ -22,7 +22,6 @@ PUBLISH = "publish"
 RENEW_SECONDS = 10
 LOST_AFTER = timedelta(seconds=30)
 POLL_SECONDS = 0.25
-SAME_PROCESS_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def _try_acquire(accounts: Accounts, name: str) -> tuple[HeldLease | None, str]:
         holder=holder,
         host=socket.gethostname(),
         process_id=os.getpid(),
-        process_started_at=psutil.Process().create_time(),
+        process_started_at=processes.started_at(),
         acquired_at=now,
         renewed_at=now,
     )
@@ -119,11 +118,7 @@ def _is_lost(lease: Lease, now: datetime) -> bool:
     """Whether the holder is dead: at once where its process can be looked up, else when it has not renewed in time."""
     if lease.host != socket.gethostname():
         return now - lease.renewed_at > LOST_AFTER
-    try:
-        started = psutil.Process(lease.process_id).create_time()
-    except psutil.NoSuchProcess:
-        return True
-    return abs(started - lease.process_started_at) > SAME_PROCESS_SECONDS
+    return not processes.is_alive(lease.process_id, lease.process_started_at)
 
 
 def _renew(held: HeldLease, stop: threading.Event) -> None:

@@ -6,6 +6,7 @@ import httpx
 import polars as pl
 import psutil
 
+from aurora import processes
 from aurora.accounts import people
 from aurora.accounts.database import Accounts
 from aurora.errors import AuroraError
@@ -68,10 +69,7 @@ def is_answering(name: str, settings: Settings, home: Home) -> bool:
 
 def _is_alive(pid: int | None) -> bool:
     """Whether a process runs and has not been stopped."""
-    try:
-        return pid is not None and psutil.Process(pid).status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}
-    except psutil.NoSuchProcess:
-        return False
+    return pid is not None and processes.is_alive(pid) and psutil.Process(pid).status() != psutil.STATUS_STOPPED
 
 
 def _without_password(url: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from aurora import processes
 from aurora.errors import Refused
 from aurora.home import Home
 from aurora.settings import Settings
@@ -58,7 +59,7 @@ def running(settings: Settings, home: Home) -> Iterator[subprocess.Popen[bytes]]
     """
     check(settings, home)
     home.clear_notes()
-    home.note("up", {"pid": os.getpid(), "started_at": psutil.Process().create_time()})
+    home.note("up", {"pid": os.getpid(), "started_at": processes.started_at()})
     dagster_programs.prepare(home)
     home.note("ports", {"dagster_code": _free_port()})
     child = subprocess.Popen(
@@ -119,11 +120,7 @@ def _plain(path: object) -> str:
 
 def _check_alone(home: Home) -> None:
     note = home.read_note("up")
-    try:
-        is_alive = bool(note) and abs(psutil.Process(note["pid"]).create_time() - note["started_at"]) < 1
-    except psutil.NoSuchProcess:
-        is_alive = False
-    if is_alive:
+    if note and processes.is_alive(note["pid"], note["started_at"]):
         raise Refused(f"Aurora already runs on {home.path} (process {note['pid']}). Stop it first, or name another AURORA_HOME.")
 
 
