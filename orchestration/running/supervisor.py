@@ -20,7 +20,7 @@ from orchestration.running import dagster_programs
 from orchestration.running.environment import TELEMETRY_OFF, end_with_parent
 from orchestration.running.processes import PROCESSES, log_file
 
-STOP_SECONDS = 6
+STOP_SECONDS = 4
 HEAD = """\
 [supervisord]
 nodaemon=true
