@@ -33,6 +33,18 @@ def test_quarter_whose_channels_cover_different_minutes_derives_nothing(neighbou
     assert quarters["derived_channels"].to_list()[1] == []
 
 
+def test_channel_that_is_silent_is_derived_from_the_others(neighbourhood: Any) -> None:
+    rows = [_interval("berlin-meter", "consumption", 0, 900, 0.5)]
+    rows += [_interval("berlin-meter", "grid_import", minute, 900, 0.3) for minute in (0, 15)]
+    rows += [_interval("berlin-meter", "grid_export", minute, 900, 0.1) for minute in (0, 15)]
+    rows += [_interval("berlin-pv", "production", minute, 900, 0.4) for minute in (0, 15)]
+    neighbourhood.land(rows, NOW)
+    neighbourhood.refresh(NOW)
+    quarters = neighbourhood.table("gold/energy_15min")
+    assert quarters["consumption_kwh"].to_list() == pytest.approx([0.5, 0.3 + 0.4 - 0.1])
+    assert quarters["derived_channels"].to_list() == [[], ["consumption"]]
+
+
 def test_replaced_meter_leaves_the_energy_between_unknown(neighbourhood: Any) -> None:
     totals = [(0, 9000.0), (60, 9001.0), (120, 5000.0), (180, 5002.0)]
     rows = [

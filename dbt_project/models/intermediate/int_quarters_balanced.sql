@@ -89,8 +89,16 @@ solved as (
 
     select
         *,
-        greatest({% for channel in var('channels') %}{{ channel }}_covered_seconds{{ ", " if not loop.last }}{% endfor %})
-        - least({% for channel in var('channels') %}{{ channel }}_covered_seconds{{ ", " if not loop.last }}{% endfor %}) <= 60 as is_even,
+        greatest(
+            {% for channel in var('channels') %}
+            nullif({{ channel }}_covered_seconds, 0){{ "," if not loop.last }}
+            {% endfor %}
+        )
+        - least(
+            {% for channel in var('channels') %}
+            nullif({{ channel }}_covered_seconds, 0){{ "," if not loop.last }}
+            {% endfor %}
+        ) <= 60 as is_even,
         is_even and unknowns = 1 as is_solvable,
         is_even and unknowns = 2 and grid_import_measured is null and grid_export_known is null as is_split
     from counted
