@@ -2,12 +2,17 @@
 
     AuroraError
     ├── Refused       the request cannot be granted; the message says what to do instead   (exit 3)
-    │   └── NotReady  something must be set up or must arrive first                        (exit 3)
+    │   ├── NotReady  something must be set up or must arrive first                        (exit 3)
+    │   ├── Unknown   there is no such thing                                               (exit 3)
+    │   ├── Conflict  what is there already stands against it                              (exit 3)
+    │   └── WrongFacts  facts that cannot be true, by name                                 (exit 3)
     ├── Busy          somebody else holds what is needed; the same call may succeed later  (exit 75)
     └── Transient     a part outside failed in passing; retry with back-off                (exit 75)
 
 A bad message from a device is none of these: it is data and goes to `bronze/rejected` with its reason.
 """
+
+from collections.abc import Sequence
 
 EXIT_REFUSED = 3
 EXIT_BUSY = 75
@@ -25,6 +30,26 @@ class Refused(AuroraError):
 
 class NotReady(Refused):
     """Something the request needs is not there yet; the message says how to get it."""
+
+
+class Unknown(Refused):
+    """There is nothing by that name; the message says where the names are."""
+
+
+class Conflict(Refused):
+    """What is there already stands against the request; the message says what has to go or change first."""
+
+
+class WrongFacts(Refused):
+    """Facts that cannot be taken.
+
+    Attributes:
+        problems: Name of each fact and why it was refused.
+    """
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__(". ".join(f"{name} {reason}".strip() for name, reason in problems) + ".")
+        self.problems = tuple(problems)
 
 
 class Busy(AuroraError):

@@ -52,6 +52,14 @@ class Settings(BaseSettings):
     )
     session_hours: int = Field(12, ge=1, description="How long a login lasts.")
     token_minutes: int = Field(30, ge=1, description="How long an access token of the API lasts.")
+    registration: Literal["open", "closed"] = Field("open", description="Whether anybody may register; closed: an admin adds people.")
+    purge_days: int = Field(30, ge=0, description="Days after which deleted people are purged.")
+    mail_url: SecretStr = Field(SecretStr(""), description="`smtp://` or `smtps://user:password@host:port`; empty: no mail is sent.")
+    mail_from: str = Field("", description="Address that mail comes from.")
+    public_url: str = Field("", description="Address of the pages as people reach them, for links in mail; empty: `http://host:port`.")
+    trusted_proxies: str = Field(
+        "", description="Addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are believed, separated by commas."
+    )
     code_version: str = Field("", description="Version written on every publication; empty: the package's own.")
 
     @cached_property

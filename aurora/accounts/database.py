@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from aurora.errors import NotReady, Refused
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+THREADS_OF_A_SERVER = 40
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,10 @@ class Accounts:
     def engine(self) -> Engine:
         """The connection pool."""
         url = self.url.replace("postgresql://", "postgresql+psycopg://", 1)
-        engine = create_engine(url, pool_pre_ping=True)
-        if engine.dialect.name == "sqlite":
+        is_file = url.startswith("sqlite")
+        # A connection to a file is never lost, and opening one costs more than most questions: every thread of a server may keep one.
+        engine = create_engine(url, pool_pre_ping=not is_file, pool_size=THREADS_OF_A_SERVER if is_file else 5)
+        if is_file:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -67,8 +70,8 @@ class Accounts:
                 raise NotReady("The accounts database is not set up. Run `aurora init`.") from error
             raise
 
-    def migrate(self, revision: str = "head") -> None:
-        """Bring the schema to `revision`.
+    def migrate(self, revision: str = "head", *, is_down: bool = False) -> None:
+        """Bring the schema up to `revision`, or down to it.
 
         Raises:
             Refused: If the database cannot be reached.
@@ -83,12 +86,18 @@ class Accounts:
         try:
             with self.engine.begin() as connection:
                 config.attributes["connection"] = connection
-                (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+                (command.downgrade if is_down else command.upgrade)(config, revision)
             if self.engine.dialect.name == "sqlite" and self.engine.url.database:
-                Path(self.engine.url.database).chmod(0o600)
+                _make_private(Path(self.engine.url.database))
         except SQLAlchemyError as error:
             first = str(error).splitlines()[0]
             raise Refused(f"The accounts database cannot be used ({first}). Check AURORA_DATABASE_URL.") from error
+
+
+def _make_private(database: Path) -> None:
+    """Take the database and the files SQLite keeps beside it, which hold the newest rows, from everybody else."""
+    for file in database.parent.glob(f"{database.name}*"):
+        file.chmod(0o600)
 
 
 def changed_rows(result: Result[Any]) -> int:

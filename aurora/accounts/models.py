@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Float, ForeignKey, Integer, Numeric, String, TypeDecorator
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Float, ForeignKey, Integer, Numeric, String, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -43,27 +43,82 @@ class Identifier(Model):
 
 
 class User(Model):
-    """A person with a login. `role`: admin, consultant or user."""
+    """A person with a login. `role`: admin, consultant or user. Deleted people keep their row until they are purged."""
 
     __tablename__ = "users"
     user_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     username: Mapped[str] = mapped_column(String(64), unique=True)
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
+    full_name: Mapped[str | None] = mapped_column(String(128))
+    language: Mapped[str | None] = mapped_column(String(8))
     password_hash: Mapped[str] = mapped_column(String(256))
     role: Mapped[str] = mapped_column(String(16))
     is_disabled: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime]
+    email_confirmed_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
 
 
-class WebSession(Model):
-    """A login in a browser; the cookie holds the id, this row its SHA-256."""
+class Login(Model):
+    """A login that can be listed and ended. `kind`: browser (a cookie) or api (tokens)."""
 
-    __tablename__ = "web_sessions"
-    session_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    __tablename__ = "logins"
+    login_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    user_agent: Mapped[str | None] = mapped_column(String(256))
+    address: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+class LoginSecret(Model):
+    """A secret that stands for a login, as its SHA-256: the cookie's, or one refresh token, which is good for one use."""
+
+    __tablename__ = "login_secrets"
+    secret_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    login_id: Mapped[str] = mapped_column(ForeignKey("logins.login_id", ondelete="CASCADE"), index=True)
+    issued_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class OneTimeToken(Model):
+    """A secret sent to a person by mail, as its SHA-256. `purpose`: reset_password or confirm_email."""
+
+    __tablename__ = "one_time_tokens"
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"), index=True)
+    purpose: Mapped[str] = mapped_column(String(16))
+    email: Mapped[str | None] = mapped_column(String(254))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Attempts(Model):
+    """How often something that is limited was tried since a window began. `bucket`: what is limited and for whom, as a hash."""
+
+    __tablename__ = "attempts"
+    bucket: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tries: Mapped[int] = mapped_column(Integer)
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class AuditEntry(Model):
+    """Who did what, when. Only ever added to; names and ids stay when what they name is gone."""
+
+    __tablename__ = "audit_log"
+    audit_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    user_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    action: Mapped[str] = mapped_column(String(48))
+    subject_kind: Mapped[str | None] = mapped_column(String(16))
+    subject_id: Mapped[str | None] = mapped_column(String(64))
+    site_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    address: Mapped[str | None] = mapped_column(String(64))
+    details: Mapped[str | None] = mapped_column(String(2048))
 
 
 class Tariff(Model):
@@ -127,8 +182,26 @@ class Membership(Model):
     ends_at: Mapped[datetime | None]
 
 
+class Invitation(Model):
+    """A membership offered to whoever holds the secret, kept as its SHA-256. `ends_at`: the membership's end."""
+
+    __tablename__ = "invitations"
+    invitation_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("sites.site_id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str | None] = mapped_column(String(254))
+    role: Mapped[str] = mapped_column(String(16))
+    ends_at: Mapped[datetime | None]
+    invited_by: Mapped[str] = mapped_column(String(36))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None]
+    accepted_by: Mapped[str | None] = mapped_column(String(36))
+    revoked_at: Mapped[datetime | None]
+
+
 class Device(Model):
-    """Something that measures. `role`: main, sub, check."""
+    """Something that measures. `role`: main, sub, check; `inputs`: what inputs of its format measure, see `aurora.domain.inputs`."""
 
     __tablename__ = "devices"
     device_id: Mapped[str] = mapped_column(ForeignKey("identifiers.identifier"), primary_key=True)
@@ -141,20 +214,34 @@ class Device(Model):
     topic: Mapped[str | None] = mapped_column(String(256))
     interval_seconds: Mapped[int | None] = mapped_column(Integer)
     max_gap_seconds: Mapped[int | None] = mapped_column(Integer)
+    inputs: Mapped[dict[str, str] | None] = mapped_column(JSON)
     is_import: Mapped[bool] = mapped_column(Boolean, default=False)
     retired_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
 
 class DeviceKey(Model):
-    """A device's key: 256 random bits, of which the SHA-256 is kept."""
+    """A device's key, or with `site_id` a gateway's, which speaks for every device of the site: 256 random bits, kept as SHA-256."""
 
     __tablename__ = "device_keys"
     key_id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    device_id: Mapped[str] = mapped_column(ForeignKey("devices.device_id"), index=True)
+    device_id: Mapped[str | None] = mapped_column(ForeignKey("devices.device_id"), index=True)
+    site_id: Mapped[str | None] = mapped_column(ForeignKey("sites.site_id"), index=True)
     key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str | None] = mapped_column(String(128))
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+class Feedback(Model):
+    """What a person said of a recommendation: helpful, not_helpful, dismissed, accepted or done."""
+
+    __tablename__ = "recommendation_feedback"
+    recommendation_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True)
+    site_id: Mapped[str] = mapped_column(String(64), index=True)
+    feedback: Mapped[str] = mapped_column(String(16))
+    given_at: Mapped[datetime]
 
 
 class Load(Model):

@@ -6,19 +6,23 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from aurora.accounts.database import Accounts, changed_rows
-from aurora.accounts.models import Identifier, Membership, Site, User
-from aurora.domain.calendar import is_time_zone
-from aurora.errors import Refused
+from aurora.accounts.audit import note
+from aurora.accounts.database import Accounts
+from aurora.accounts.facts import NewSite, SiteChanges, checked
+from aurora.accounts.models import Device, DeviceKey, Identifier, Membership, Site, Tariff, User
+from aurora.errors import Conflict, Refused, Unknown, WrongFacts
 
 IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 LONGEST_SLUG = 48
+MOST_NAMED = 10
 
 
-def add_site(accounts: Accounts, owner: User, *, name: str, time_zone: str, site_id: str | None = None, **facts: Any) -> Site:
+def add_site(
+    accounts: Accounts, owner: User, *, name: str, time_zone: str, site_id: str | None = None, by: str | None = None, **facts: Any
+) -> Site:
     """Make a site owned by `owner`; a taken name is never refused, its id is made unique.
 
     Args:
@@ -27,28 +31,73 @@ def add_site(accounts: Accounts, owner: User, *, name: str, time_zone: str, site
         name: What people call it.
         time_zone: Name in the tz database, such as Europe/Berlin.
         site_id: A wish for the id; refused where it was ever given.
+        by: Who does it, for the audit log.
         facts: Further columns of `Site`; `latitude` and `longitude` are required.
 
     Raises:
         Refused: If a fact cannot be true.
     """
-    _check_facts(name=name, time_zone=time_zone, **facts)
+    given = checked(NewSite, {"name": name, "time_zone": time_zone, **facts})
     with accounts.transaction() as session:
-        given = claim_identifier(session, site_id, name, "site")
-        site = Site(site_id=given, name=name.strip(), time_zone=time_zone, created_at=datetime.now(UTC), **facts)
-        session.add(site)
-        session.flush()
-        session.add(Membership(site_id=given, user_id=owner.user_id, role="owner"))
+        return make_site(session, owner.user_id, given, site_id, by)
+
+
+def make_site(session: Session, owner_id: str, facts: dict[str, Any], site_id: str | None = None, by: str | None = None) -> Site:
+    """Make a site of checked facts within a transaction. Raises Refused for an id that cannot be given or a reference to nothing."""
+    _check_references(session, facts)
+    given = claim_identifier(session, site_id, facts["name"], "site")
+    site = Site(site_id=given, created_at=datetime.now(UTC), **facts)
+    session.add(site)
+    session.flush()
+    session.add(Membership(site_id=given, user_id=owner_id, role="owner"))
+    note(session, "site.add", user_id=by, subject=("site", given), site_id=given)
     return site
 
 
-def change_site(accounts: Accounts, site_id: str, **facts: Any) -> None:
-    """Change facts of a site. Raises Refused where a fact cannot be true or there is no such site."""
-    _check_facts(**facts)
+def change_site(accounts: Accounts, site_id: str, by: str | None = None, **facts: Any) -> Site:
+    """Change facts of a site and return it. Raises Refused where a fact cannot be true or there is no such site."""
+    changes = checked(SiteChanges, facts)
     with accounts.transaction() as session:
-        result = session.execute(update(Site).where(Site.site_id == site_id).values(**facts))
-        if changed_rows(result) != 1:
-            raise Refused(f"There is no site {site_id}. `aurora site list` shows them.")
+        site = existing_site(session, site_id)
+        _check_references(session, {name: value for name, value in changes.items() if value != getattr(site, name)})
+        for name, value in changes.items():
+            setattr(site, name, value)
+        note(session, "site.change", user_id=by, subject=("site", site_id), site_id=site_id, details={"changed": sorted(changes)})
+    return site
+
+
+def delete_site(accounts: Accounts, site_id: str, by: str | None = None) -> None:
+    """Forget a site, its members, keys and retired devices; its id is never given again.
+
+    Raises:
+        Conflict: If it has devices in use.
+        Unknown: If there is no such site.
+    """
+    now = datetime.now(UTC)
+    with accounts.transaction() as session:
+        site = existing_site(session, site_id)
+        used = select(Device.device_id).where(Device.site_id == site_id, is_in_use(now))
+        if names := list(session.scalars(used.order_by(Device.device_id))):
+            raise Conflict(f"{site_id} has devices in use: {', '.join(names[:MOST_NAMED])}. Retire, move or delete them first.")
+        retired = list(session.scalars(select(Device.device_id).where(Device.site_id == site_id)))
+        session.execute(delete(DeviceKey).where(or_(DeviceKey.site_id == site_id, DeviceKey.device_id.in_(retired))))
+        session.execute(update(Site).where(Site.weather_station_id.in_(retired)).values(weather_station_id=None))
+        session.execute(delete(Device).where(Device.site_id == site_id))
+        session.delete(site)
+        note(session, "site.delete", user_id=by, subject=("site", site_id), site_id=site_id)
+
+
+def existing_site(session: Session, site_id: str) -> Site:
+    """The site, held for this transaction, so that what is checked of it stays true. Raises Unknown where there is none."""
+    site = session.get(Site, site_id, with_for_update=True)
+    if site is None:
+        raise Unknown(f"There is no site {site_id}. `aurora site list` shows them.")
+    return site
+
+
+def is_in_use(now: datetime) -> ColumnElement[bool]:
+    """Whether a device still sends: it is not retired, or only later."""
+    return or_(Device.retired_at.is_(None), Device.retired_at > now)
 
 
 def all_sites(accounts: Accounts) -> list[Site]:
@@ -87,15 +136,14 @@ def _slug(name: str, kind: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or f"{kind}-{secrets.token_hex(3)}"
 
 
-def _check_facts(**facts: Any) -> None:
-    limits = {"latitude": (-90, 90), "longitude": (-180, 180), "pv_tilt_degrees": (0, 90), "pv_azimuth_degrees": (0, 360)}
-    for column, value in facts.items():
-        if column in limits and not (value is not None and limits[column][0] <= value <= limits[column][1]):
-            raise Refused(f"{column} must lie between {limits[column][0]} and {limits[column][1]}.")
-    if "name" in facts and not facts["name"].strip():
-        raise Refused("A site needs a name.")
-    if "time_zone" in facts and not is_time_zone(facts["time_zone"]):
-        raise Refused(f"{facts['time_zone']} is not a time zone. Use a name such as Europe/Berlin or America/New_York.")
-    currency = facts.get("currency")
-    if currency is not None and not re.fullmatch(r"[A-Z]{3}", currency):
-        raise Refused("A currency is three capital letters, such as EUR.")
+def _check_references(session: Session, facts: dict[str, Any]) -> None:
+    station_id, tariff_id = facts.get("weather_station_id"), facts.get("tariff_id")
+    problems: list[tuple[str, str]] = []
+    if tariff_id is not None and session.get(Tariff, tariff_id) is None:
+        problems.append(("tariff_id", "names no tariff"))
+    if station_id is not None:
+        station = session.get(Device, station_id)
+        if station is None or station.kind != "weather_station":
+            problems.append(("weather_station_id", "names no device of the kind weather_station"))
+    if problems:
+        raise WrongFacts(problems)

@@ -96,6 +96,16 @@ def month_seconds(month: date, zone_name: str) -> int:
     return int((day_start(following, zone_name) - day_start(first, zone_name)).total_seconds())
 
 
+def utc_offset_seconds(moments: pl.Series, zone_name: str) -> pl.Series:
+    """How far the site's clock is ahead of UTC at each instant. [s]"""
+    tz = zone(zone_name)
+    # An offset holds for a whole UTC quarter hour, so each quarter is asked once.
+    known = {start: tz.utcoffset(start.astimezone(tz)) for start in moments.dt.truncate("15m").unique().drop_nulls().to_list()}
+    seconds = {start: int(offset.total_seconds()) for start, offset in known.items() if offset is not None}
+    starts = moments.dt.truncate("15m")
+    return starts.replace_strict(seconds, return_dtype=pl.Int64) if seconds else starts.cast(pl.Int64)
+
+
 def quarters(zone_names: Iterable[str], first: date, last: date) -> pl.DataFrame:
     """UTC quarter hours of the local days of some zones.
 

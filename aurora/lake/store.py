@@ -8,7 +8,6 @@ Delta reader sees them and nothing is read again by Delta itself.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false, reportAttributeAccessIssue=false, reportArgumentType=false
 
-import json
 import os
 import threading
 import time
@@ -16,7 +15,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -30,6 +29,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from aurora.errors import NotReady
+from aurora.lake.actions import add_again, may_hold, partition_of, remove, statistics_of
 from aurora.lake.storage import Storage, open_storage
 from aurora.lake.tables import TABLES, LakeTable
 
@@ -39,10 +39,10 @@ FOLD_AFTER = timedelta(days=14)
 SITES_A_FILE = 500
 WRITERS = 4
 BRONZE_ROW_GROUP = 60_000
+WITHDRAWAL = "withdrawal"
+# Above every number under which rows of a source are landed, so that none can follow its withdrawal.
+WITHDRAWN = 2**62
 GOLD_ROW_GROUP = 8_192
-STATISTICS = frozenset(
-    {"interval_seconds", "received_at", "finished_at", "issued_at", "local_date", "measured_at", "interval_start_at", "at"}
-)
 
 
 @dataclass(frozen=True)
@@ -213,15 +213,15 @@ class Lake:
         table = TABLES[name]
         opened = self.delta(name)
         base, current = self.files(name, base_version), self.files(name)
-        touched = base.filter(_may_hold(base, table, scope)) if scope is not None else base.head(0)
+        touched = base.filter(may_hold(base, table, scope)) if scope is not None else base.head(0)
         rows = rows.with_columns(pl.lit(refresh_id).alias("refresh_id"))
         kept = self._untouched(table, touched.get_column("path").to_list(), scope)
         arrow = _conform(pl.concat([_conform_frame(kept, table), _conform_frame(rows, table)]), table)
         adds = [add for block in _blocks(arrow, table, now) for add in self._write(table, block, GOLD_ROW_GROUP)]
         gone = set(touched.get_column("path"))
         staying = set(base.get_column("path")) - gone
-        adds += [_add_again(row) for row in base.filter(pl.col("path").is_in(list(staying - set(current.get_column("path"))))).to_dicts()]
-        removes = [_remove(row) for row in current.filter(~pl.col("path").is_in(list(staying))).to_dicts()]
+        adds += [add_again(row) for row in base.filter(pl.col("path").is_in(list(staying - set(current.get_column("path"))))).to_dicts()]
+        removes = [remove(row) for row in current.filter(~pl.col("path").is_in(list(staying))).to_dicts()]
         if adds or removes:
             self._commit(table, opened, [*adds, *removes], CommitProperties(custom_metadata={"refresh_id": refresh_id}))
         return opened.version()
@@ -237,12 +237,46 @@ class Lake:
         opened = self.delta(name)
         rows = self._scan_files(table, files["path"].to_list()).sort(table.sort).collect()
         arrow = _conform(rows, table)
-        add = self._write_file(table, arrow, _partition(files.row(0, named=True)), BRONZE_ROW_GROUP)
+        add = self._write_file(table, arrow, partition_of(files.row(0, named=True)), BRONZE_ROW_GROUP)
         add.data_change = False
         now = int(time.time() * 1000)
-        removes = [RemoveAction(row["path"], False, now, row["size_bytes"], _partition(row)) for row in files.to_dicts()]
+        removes = [RemoveAction(row["path"], False, now, row["size_bytes"], partition_of(row)) for row in files.to_dicts()]
         self._commit(table, opened, [add, *removes], CommitProperties(custom_metadata={"aurora": "compaction"}))
         return opened.version()
+
+    def landed(self, name: str, source: str) -> int:
+        """Greatest number under which rows of `source` were landed; 0 for none, `WITHDRAWN` after a withdrawal."""
+        return self.delta(name).transaction_version(source) or 0
+
+    def withdraw(self, name: str, source: str, between: Sequence[Between] = ()) -> int:
+        """Take every row of `source` out in one commit, after which none can be landed; returns how many rows went.
+
+        Only the holder of the publish lease may do it, as with every rewrite. Done again it does nothing.
+
+        Args:
+            name: A bronze table.
+            source: What its column `source` holds in those rows.
+            between: Ranges outside which there are none; they leave out files.
+        """
+        table, opened = TABLES[name], self.delta(name)
+        if self.landed(name, source) == WITHDRAWN:
+            return 0
+        listed = self.files(name)
+        for limit in between:
+            listed = listed.filter(limit.files(listed.columns))
+        actions, gone = list[Any](), 0
+        for row in listed.to_dicts():
+            rows = self._scan_files(table, [row["path"]])
+            kept = rows.filter(pl.col("source").ne_missing(source)).collect()
+            if kept.height == row["num_records"]:
+                continue
+            gone += row["num_records"] - kept.height
+            actions.append(remove(row))
+            if kept.height:
+                actions.append(self._write_file(table, _conform(kept, table), partition_of(row), BRONZE_ROW_GROUP))
+        mark = {"aurora": WITHDRAWAL, "source": source}
+        self._commit(table, opened, actions, CommitProperties(custom_metadata=mark, app_transactions=[Transaction(source, WITHDRAWN)]))
+        return gone
 
     def _untouched(self, table: LakeTable, paths: list[str], scope: pl.DataFrame | None) -> pl.DataFrame:
         frame = self._scan_files(table, paths)
@@ -288,7 +322,7 @@ class Lake:
         size = self.storage.filesystem.get_file_info(target).size or 0
         if self.sync and self.storage.is_local:
             _sync(Path(self.storage.uri) / target)
-        return AddAction(path, size, partition, int(time.time() * 1000), True, _statistics(rows, table))
+        return AddAction(path, size, partition, int(time.time() * 1000), True, statistics_of(rows, table))
 
     def _commit(self, table: LakeTable, opened: DeltaTable, actions: list[Any], properties: CommitProperties) -> None:
         with self._lock:
@@ -317,26 +351,6 @@ def _sync(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _may_hold(files: pl.DataFrame, table: LakeTable, scope: pl.DataFrame) -> pl.Series:
-    """Whether each file's statistics allow a row of `scope`, column by column."""
-    keep = pl.Series([True] * files.height, dtype=pl.Boolean)
-    for column in table.scope:
-        least, greatest = f"min.{column}", f"max.{column}"
-        if least not in files.columns or greatest not in files.columns:
-            continue
-        wanted = scope.select(pl.col(column).alias("value")).unique().sort("value").with_columns(pl.col("value").set_sorted())
-        low = files.select(pl.col(least).cast(wanted.schema["value"]).alias("value"), pl.col(greatest).alias("greatest")).with_row_index()
-        next_wanted = (
-            low.sort("value")
-            .join_asof(wanted.with_columns(pl.col("value").alias("next")), on="value", strategy="forward", check_sortedness=False)
-            .sort("index")
-        )
-        keep = keep & (next_wanted.get_column("next") <= next_wanted.get_column("greatest")).fill_null(value=False)
-        unknown = files.get_column(least).is_null()
-        keep = keep | unknown if column == table.scope[0] else keep
-    return keep
 
 
 def _blocks(rows: pa.Table, table: LakeTable, now: datetime) -> Iterable[pa.Table]:
@@ -372,39 +386,3 @@ def _conform_frame(frame: pl.DataFrame, table: LakeTable) -> pl.DataFrame:
 
 def _conform(frame: pl.DataFrame, table: LakeTable) -> pa.Table:
     return _conform_frame(frame, table).to_arrow().cast(table.file_schema)
-
-
-def _statistics(rows: pa.Table, table: LakeTable) -> str:
-    least: dict[str, Any] = {}
-    greatest: dict[str, Any] = {}
-    nulls: dict[str, int] = {}
-    wanted = STATISTICS | set(table.key) | set(table.scope)
-    for name in rows.schema.names:
-        if name not in wanted:
-            continue
-        found = pc.min_max(rows[name])
-        nulls[name] = rows[name].null_count
-        if found["min"].is_valid:
-            least[name], greatest[name] = _as_json(found["min"].as_py()), _as_json(found["max"].as_py())
-    return json.dumps({"numRecords": rows.num_rows, "minValues": least, "maxValues": greatest, "nullCount": nulls})
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def _add_again(row: dict[str, Any]) -> AddAction:
-    columns = {prefix: {k.removeprefix(f"{prefix}."): _as_json(v) for k, v in row.items() if k.startswith(f"{prefix}.") and v is not None}
-               for prefix in ("min", "max", "null_count")}  # fmt: skip
-    stats = {"numRecords": row["num_records"], "minValues": columns["min"], "maxValues": columns["max"], "nullCount": columns["null_count"]}
-    return AddAction(row["path"], row["size_bytes"], _partition(row), int(time.time() * 1000), True, json.dumps(stats))
-
-
-def _remove(row: dict[str, Any]) -> RemoveAction:
-    return RemoveAction(row["path"], True, int(time.time() * 1000), row["size_bytes"], _partition(row))
-
-
-def _partition(row: dict[str, Any]) -> dict[str, str | None]:
-    return {k.removeprefix("partition."): None if v is None else str(v) for k, v in row.items() if k.startswith("partition.")}

@@ -1,9 +1,10 @@
 """Every text a person reads on a page, in an API message or in a recommendation, by key and language."""
 
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 FALLBACK_LANGUAGE = "en"
 
@@ -12,7 +13,7 @@ def text(key: str, language: str = FALLBACK_LANGUAGE, **params: Any) -> str:
     """The text of `key` with `params` filled in; English where the language lacks it.
 
     Args:
-        key: Section and name, such as `login.title`.
+        key: Sections and name, such as `login.title`.
         language: Two small letters.
         params: Values of the text's `{names}`; they are inserted as they are and never read as text again.
 
@@ -29,5 +30,12 @@ def catalogue(language: str) -> dict[str, str]:
     file = resources.files(__name__).joinpath(f"{language}.toml")
     if not language.isalpha() or not file.is_file():
         return {}
-    sections = tomllib.loads(file.read_text(encoding="utf-8"))
-    return {f"{section}.{name}": words for section, texts in sections.items() for name, words in texts.items()}
+    return dict(_flat(tomllib.loads(file.read_text(encoding="utf-8"))))
+
+
+def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, content in section.items():
+        if isinstance(content, dict):
+            yield from _flat(cast("dict[str, Any]", content), f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", content
