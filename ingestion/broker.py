@@ -5,12 +5,15 @@ What it acknowledged is in memory alone until the listener has committed it; Mos
 
 import asyncio
 import contextlib
+import hashlib
 import hmac
 import logging
 import os
 import threading
 from dataclasses import dataclass
+from typing import Any
 
+import amqtt.broker
 from amqtt.broker import Broker, BrokerContext, Server
 from amqtt.contexts import Action, BaseContext
 from amqtt.errors import AMQTTError
@@ -24,8 +27,10 @@ from aurora.accounts.database import Accounts
 from aurora.home import Home
 from aurora.settings import Settings
 from ingestion.listener import LISTENER, LISTENER_SECRET, TOPICS, listener_client_id
+from ingestion.messages import DeviceFacts
 from ingestion.processes import refuse_taken_port, stop_signal
-from ingestion.registry import KeyRing
+from ingestion.registry import DeviceRegistry, KeyRing
+from ingestion.topics import OWN_BRANCH, covers, may_use, patterns_of
 
 POLL_SECONDS = 0.2
 
@@ -38,6 +43,7 @@ class Credentials:
     def __init__(self, database_url: str, listener_password: str) -> None:
         self._keys = KeyRing(Accounts(database_url))
         self._listener_password = listener_password
+        self.listener_session = session_id(listener_client_id(listener_password), LISTENER, listener_password)
 
     def is_listener(self, session: Session) -> bool:
         """Whether the session logged in as Aurora's own listener."""
@@ -46,10 +52,23 @@ class Credentials:
 
     async def is_device(self, session: Session) -> bool:
         """Whether the session's password is, still, a key of the device its user name names."""
+        return await self._device(session) is not None
+
+    async def may_use(self, session: Session, topic: str) -> bool:
+        """Whether the session is a device's to whom a topic or topic filter belongs: its own branch, and what is bound to it."""
+        device = await self._device(session)
+        return device is not None and may_use(device.device_id, patterns_of(device.topic), topic)
+
+    async def patterns_for(self, session: Session, topic: str) -> list[str]:
+        """The patterns bound to the session's device that a topic is one of."""
+        device = await self._device(session)
+        return [pattern for pattern in patterns_of(device.topic if device else None) if covers(pattern, topic)]
+
+    async def _device(self, session: Session) -> DeviceFacts | None:
         if not session.username or not session.password:
-            return False
+            return None
         device = await asyncio.to_thread(self._keys.device_of, session.password)
-        return device is not None and device.device_id == session.username
+        return device if device is not None and device.device_id == session.username else None
 
 
 @dataclass
@@ -73,12 +92,13 @@ class DeviceLogin(BaseAuthPlugin):
         """Whether the session may connect. A last will is published without asking again, so its topic is judged here."""
         if self._credentials.is_listener(session):
             return True
-        is_will_own = not session.will_flag or is_own_topic(session.username or "", session.will_topic or "")
-        return is_will_own and await self._credentials.is_device(session)
+        if session.will_flag and not await self._credentials.may_use(session, session.will_topic or ""):
+            return False
+        return await self._credentials.is_device(session)
 
 
 class OwnTopicsOnly(BaseTopicPlugin):
-    """Lets a device use `aurora/v1/<its id>/#` for as long as its key is valid, and the listener hear everything."""
+    """Lets a device use `aurora/v1/<its id>/#` and what is bound to it, as long as its key is valid, and the listener hear everything."""
 
     Config = PluginConfig  # pyright: ignore[reportAssignmentType]
 
@@ -94,16 +114,38 @@ class OwnTopicsOnly(BaseTopicPlugin):
             return False
         if self._credentials.is_listener(session):
             return action != Action.PUBLISH
-        return is_own_topic(session.username or "", topic) and await self._credentials.is_device(session)
+        is_allowed = await self._credentials.may_use(session, topic)
+        if action == Action.PUBLISH:
+            await (self._await_foreign(session, topic) if is_allowed else self._note_refused(session, topic))
+        return is_allowed
+
+    async def _await_foreign(self, session: Session, topic: str) -> None:
+        """Keep what comes on a foreign topic for the listener, also before it has heard that the topic is bound."""
+        if topic.startswith(OWN_BRANCH) or not isinstance(self.context, BrokerContext):
+            return
+        for pattern in await self._credentials.patterns_for(session, topic):
+            await self.context.add_subscription(self._credentials.listener_session, pattern, 1)
+
+    async def _note_refused(self, session: Session, topic: str) -> None:
+        metrics.TOPICS_REFUSED.inc()
+        log.warning("a message was refused; bind its topic with `aurora device set --topic`", device=session.username, topic=topic[:256])
 
 
-def is_own_topic(device_id: str, topic: str) -> bool:
-    """Whether a topic or topic filter lies under the device's own branch."""
-    return bool(device_id) and topic.startswith(f"aurora/v1/{device_id}/")
+def session_id(client_id: str, username: str | None, password: str | None) -> str:
+    """Name of a session: nobody who does not know its user's password can name it, so a client id that is known ends nothing."""
+    told = hashlib.sha256(f"{username}\x00{password}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{client_id}:{told[:32]}" if client_id else client_id
 
 
 class PatientHandler(BrokerProtocolHandler):
     """Keeps a message until its PUBACK, however long a commit takes; amqtt gives it up after 5 s, and when the receiver dies."""
+
+    @classmethod
+    async def init_from_connect(cls, *given: Any, **named: Any) -> tuple["BrokerProtocolHandler", Session]:
+        """As amqtt reads a CONNECT, with the session under a name of its user's own."""
+        handler, session = await super().init_from_connect(*given, **named)
+        session.client_id = session_id(session.client_id or "", session.username, session.password)
+        return handler, session
 
     async def _handle_qos1_message_flow(self, app_message: OutgoingApplicationMessage | IncomingApplicationMessage) -> None:
         if not isinstance(app_message, OutgoingApplicationMessage) or self.session is None or app_message.packet_id is None:
@@ -137,7 +179,12 @@ class PatientBroker(Broker):
             await super()._publish_retained_messages_for_subscription(subscription, session)
 
     async def _handle_client_session(self, reader, writer, client_session, handler, server: Server, listener_name: str) -> None:
-        handler.__class__ = PatientHandler
+        if not await self._authenticate(client_session, self.listeners_config[listener_name]):
+            # amqtt ends the session of that name first, and keeps one for whoever it turns away.
+            handler.attach(client_session, reader, writer)
+            await handler.mqtt_connack_authorize(authorize=False)
+            await writer.close()
+            return
         await super()._handle_client_session(reader, writer, client_session, handler, server, listener_name)
 
 
@@ -148,9 +195,11 @@ async def serve(settings: Settings, home: Home, stop: threading.Event) -> None:
         "listeners": {"default": {"type": "tcp", "bind": f"{settings.host}:{settings.mqtt_port}"}},
         "plugins": {"ingestion.broker.DeviceLogin": given, "ingestion.broker.OwnTopicsOnly": given},
     }
+    amqtt.broker.BrokerProtocolHandler = PatientHandler
     broker = PatientBroker(config)
     await broker.start()
-    await _await_listener(broker, given["listener_password"])
+    bound = DeviceRegistry(Accounts(settings.resolved_database_url)).bindings.devices
+    await _await_listener(broker, given["listener_password"], (*TOPICS, *bound))
     home.note("broker", {"url": f"mqtt://{settings.host}:{settings.mqtt_port}", "pid": os.getpid()})
     log.info("broker ready", port=settings.mqtt_port)
     while not stop.is_set():
@@ -159,16 +208,16 @@ async def serve(settings: Settings, home: Home, stop: threading.Event) -> None:
         await asyncio.wait_for(broker.shutdown(), timeout=3)
 
 
-async def _await_listener(broker: Broker, password: str) -> None:
+async def _await_listener(broker: Broker, password: str, topics: tuple[str, ...]) -> None:
     """Keep messages for the listener from the first one on, also before it has connected for the first time."""
-    context, client_id = broker.plugins_manager.context, listener_client_id(password)
+    context, client_id = broker.plugins_manager.context, session_id(listener_client_id(password), LISTENER, password)
     if not isinstance(context, BrokerContext):
         return
     await context.add_subscription(client_id, None, None)
     session = context.get_session(client_id)
     if session is not None:
         session.username, session.password, session.clean_session = LISTENER, password, False
-    for topic in TOPICS:
+    for topic in topics:
         await context.add_subscription(client_id, topic, 1)
 
 

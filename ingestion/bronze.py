@@ -2,11 +2,12 @@
 
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from aurora import metrics
@@ -16,6 +17,7 @@ from ingestion.messages import DeviceState, Reading, Rejection, WeatherValue
 
 READINGS, REJECTED, WEATHER, STATES = "bronze/readings", "bronze/rejected", "bronze/weather", "bronze/device_status"
 ONE_STEP = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 READING_COLUMNS = pa.schema(
     [f for f in TABLES[READINGS].schema if f.name in {"device_id", "channel", "measure", "measured_at", "interval_seconds", "value"}]
@@ -38,7 +40,7 @@ class Stamps:
 
 def stamps_above(lake: Lake) -> Stamps:
     """Stamps that begin above the newest one in the lake."""
-    newest = [datetime(1970, 1, 1, tzinfo=UTC)]
+    newest = [EPOCH]
     for name in (READINGS, WEATHER, STATES, REJECTED):
         files = lake.files(name)
         if "max.received_at" in files.columns:
@@ -51,15 +53,38 @@ def reading_columns(readings: Sequence[Reading]) -> pa.Table:
     """Readings as columns, in order."""
     return pa.table(
         [
-            pa.array([r.device_id for r in readings], pa.string()),
-            pa.array([r.channel for r in readings], pa.string()),
-            pa.array([r.measure for r in readings], pa.string()),
-            pa.array([r.measured_at for r in readings], TIME),
-            pa.array([r.interval_seconds for r in readings], pa.int64()),
-            pa.array([r.value for r in readings], pa.float64()),
+            texts([r.device_id for r in readings]),
+            texts([r.channel for r in readings]),
+            texts([r.measure for r in readings]),
+            _times([r.measured_at for r in readings]),
+            _array([r.interval_seconds for r in readings], pl.Int64),
+            _array([r.value for r in readings], pl.Float64),
         ],
         schema=READING_COLUMNS,
     )
+
+
+def _array(values: Iterable[Any], kind: type[pl.DataType]) -> pa.Array:
+    """Values as an Arrow array. Arrow's own way imports pandas first, which costs a starting process more than a second."""
+    return pl.Series(values, dtype=kind).to_arrow()
+
+
+def texts(values: Iterable[str | None]) -> pa.Array:
+    """Texts as an Arrow array."""
+    return _array(values, pl.String).cast(pa.string())
+
+
+def _times(moments: Iterable[datetime]) -> pa.Array:
+    """Instants as an Arrow array; by way of whole microseconds, five times as fast as handing over the objects."""
+    return _array([(moment - EPOCH) // ONE_STEP for moment in moments], pl.Int64).cast(TIME)
+
+
+def _same_text(text: str, rows: int) -> pa.Array:
+    return pl.repeat(text, rows, dtype=pl.String, eager=True).to_arrow().cast(pa.string())
+
+
+def _same_time(moment: datetime, rows: int) -> pa.Array:
+    return pl.repeat((moment - EPOCH) // ONE_STEP, rows, dtype=pl.Int64, eager=True).to_arrow().cast(TIME)
 
 
 def readings_table(columns: pa.Table, sources: pa.Array | str, received_at: datetime, first_sequence: int = 0) -> pa.Table:
@@ -74,17 +99,13 @@ def readings_table(columns: pa.Table, sources: pa.Array | str, received_at: date
     rows = columns.num_rows
     measured_at = columns["measured_at"]
     added = {
-        "source": pa.array(np.repeat(sources, rows), pa.string()) if isinstance(sources, str) else sources,
+        "source": _same_text(sources, rows) if isinstance(sources, str) else sources,
         "received_at": _same_time(received_at, rows),
-        "sequence": pa.array(np.arange(first_sequence, first_sequence + rows, dtype=np.int64)),
+        "sequence": pl.int_range(first_sequence, first_sequence + rows, dtype=pl.Int64, eager=True).to_arrow(),
         "measured_date": measured_at.cast(pa.timestamp("us")).cast(pa.date32(), safe=False),
     }
     named = {name: columns[name] for name in READING_COLUMNS.names} | added
     return pa.table([named[name] for name in TABLES[READINGS].schema.names], schema=TABLES[READINGS].schema)
-
-
-def _same_time(moment: datetime, rows: int) -> pa.Array:
-    return pa.repeat(pa.scalar(moment, TIME), rows)
 
 
 @dataclass(frozen=True)
@@ -101,11 +122,11 @@ def rejected_table(refused: Sequence[Refused], received_at: datetime) -> pa.Tabl
     schema = TABLES[REJECTED].schema
     return pa.table(
         {
-            "rejected_id": pa.array([uuid.uuid4().hex for _ in refused], pa.string()),
-            "source": pa.array([r.source for r in refused], pa.string()),
-            "topic": pa.array([r.topic for r in refused], pa.string()),
-            "payload": pa.array([r.rejection.payload for r in refused], pa.string()),
-            "reason": pa.array([r.rejection.reason for r in refused], pa.string()),
+            "rejected_id": texts([uuid.uuid4().hex for _ in refused]),
+            "source": texts([r.source for r in refused]),
+            "topic": texts([r.topic for r in refused]),
+            "payload": texts([r.rejection.payload for r in refused]),
+            "reason": texts([r.rejection.reason for r in refused]),
             "received_at": _same_time(received_at, len(refused)),
             "replayed_at": pa.nulls(len(refused), TIME),
         },
@@ -117,12 +138,12 @@ def weather_table(values: Sequence[WeatherValue], source: str, received_at: date
     """Columns of `bronze/weather` for one commit."""
     return pa.table(
         {
-            "station_id": pa.array([v.station_id for v in values], pa.string()),
-            "quantity": pa.array([v.quantity for v in values], pa.string()),
-            "measured_at": pa.array([v.measured_at for v in values], TIME),
-            "value": pa.array([v.value for v in values], pa.float64()),
-            "is_forecast": pa.array([v.is_forecast for v in values], pa.bool_()),
-            "source": pa.array([source] * len(values), pa.string()),
+            "station_id": texts([v.station_id for v in values]),
+            "quantity": texts([v.quantity for v in values]),
+            "measured_at": _times([v.measured_at for v in values]),
+            "value": _array([v.value for v in values], pl.Float64),
+            "is_forecast": _array([v.is_forecast for v in values], pl.Boolean),
+            "source": _same_text(source, len(values)),
             "received_at": _same_time(received_at, len(values)),
         },
         schema=TABLES[WEATHER].schema,
@@ -133,9 +154,9 @@ def states_table(states: Sequence[DeviceState], received_at: datetime) -> pa.Tab
     """Columns of `bronze/device_status` for one commit; a state without a time of its own is as of its receipt."""
     return pa.table(
         {
-            "device_id": pa.array([s.device_id for s in states], pa.string()),
-            "state": pa.array([s.state for s in states], pa.string()),
-            "at": pa.array([s.at or received_at for s in states], TIME),
+            "device_id": texts([s.device_id for s in states]),
+            "state": texts([s.state for s in states]),
+            "at": _times([s.at or received_at for s in states]),
             "received_at": _same_time(received_at, len(states)),
         },
         schema=TABLES[STATES].schema,

@@ -1,30 +1,33 @@
 """Imports a file of energy data: maps its columns, lands what is new through a dlt pipeline, and says what became of every value."""
 
 import hashlib
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, get_args
 
 import polars as pl
 
-from aurora.accounts import devices, sites
+from aurora.accounts import devices, loads, sites
 from aurora.accounts.database import Accounts
+from aurora.accounts.facts import DeviceRole
 from aurora.accounts.models import Device, Load, Site
-from aurora.domain.mapping import Mapping as ColumnMapping
 from aurora.domain.mapping import Wishes, looks_like_totals, propose
 from aurora.errors import Refused
 from aurora.lake.store import Between, Lake
 from aurora.settings import Settings
 from ingestion import bronze
+from ingestion.exports import filled, read_export
 from ingestion.loads import land_load, land_refused
-from ingestion.tables import Readout, read_file, read_out
+from ingestion.rivals import first_rival
+from ingestion.tables import Readout, read_out
+from ingestion.withdrawals import is_withdrawn
 
 KEY = ["channel", "measure", "measured_at"]
 FORMULA = r"^[=+\-@\t\r]"
-MOST_MAPPING_LETTERS = 4_000
+IMPORTED = "import:"
 
 Progress = Callable[[int, int, str], None]
 
@@ -39,6 +42,8 @@ class LoadSummary:
         known: Values that bronze has already.
         rejected_file: CSV of what was refused, and why; None where nothing was.
         first_at: Time of the earliest good value; ISO 8601.
+        format: The vendor's format that was recognised; None where the columns' names alone said what they are.
+        mapping_from: The earlier import of a file with the same columns from which what was said of them is taken over; None for none.
     """
 
     load_id: str
@@ -49,6 +54,8 @@ class LoadSummary:
     rejected_file: str | None
     first_at: str | None
     last_at: str | None
+    format: str | None
+    mapping_from: str | None
 
     def as_dict(self) -> dict[str, str | int | None]:
         """The summary as JSON can hold it."""
@@ -101,10 +108,14 @@ def import_file(
     moment = now or datetime.now(UTC)
     place = sites.find_site(accounts, site)
     told(0, 4, "reading")
-    frame = read_file(file)
-    mapping = propose(frame.columns, Wishes(time_column, time_zone, unit, dict(channels or {}), measure, label))
-    readout = read_out(frame, mapping)
-    if measure is None:
+    export = read_export(file)
+    given = Wishes(time_column, time_zone, unit, dict(channels or {}), measure, label)
+    header = loads.fingerprint(export.frame.columns)
+    chosen, mapping_from = _as_before(lake, accounts, place, header, given)
+    wishes = filled(chosen, export.wishes)
+    mapping = propose(export.frame.columns, wishes)
+    readout = read_out(export.frame, mapping, export.first_line)
+    if wishes.measure is None:
         _refuse_hidden_totals(readout)
     told(1, 4, "comparing")
     target = _target(accounts, place, device, role, is_dry=True)
@@ -112,21 +123,36 @@ def import_file(
         _refuse_rivals(lake, accounts, place, target.device_id, readout.readings)
     if not dry_run:
         target = _target(accounts, place, device, role, is_dry=False)
-    fresh = _not_yet_known(lake, target.device_id, readout.readings)
+    fresh, known_from = _not_yet_known(lake, target.device_id, readout.readings)
     told(2, 4, "landing")
     load_id = "" if dry_run else f"{moment.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     rejected_file = None
     if not dry_run:
         rejected_file = _write_refused(readout.refused, file, settings.resolved_home / "rejected", load_id)
-    summary = _summary(load_id, readout, fresh.height, rejected_file)
+    summary = _summary(load_id, readout, fresh.height, rejected_file, (export.format, mapping_from))
     if not dry_run:
-        _keep(accounts, summary, place, target, file, mapping, moment)
+        _keep(accounts, summary, place, target, file, loads.noted(asdict(mapping), header, _said(chosen), known_from), moment)
         stamps = bronze.stamps_above(lake)
         land_load(lake, stamps, settings.resolved_home / "dlt", load_id, target.device_id, fresh, moment)
         told(3, 4, "landing")
         land_refused(lake, stamps, load_id, target.device_id, readout.refused, moment)
+        if is_withdrawn(lake, load_id):
+            raise Refused(f"{load_id} was undone while it ran; nothing of it is stored.")
     told(4, 4, "done")
     return summary
+
+
+def _as_before(lake: Lake, accounts: Accounts, site: Site, header: str, given: Wishes) -> tuple[Wishes, str | None]:
+    """What is said of the columns now, or was for the site's newest file with the same ones; and which import that was, if it decides."""
+    before = next((load for load in loads.of_header(accounts, site.site_id, header) if not is_withdrawn(lake, load.load_id)), None)
+    if before is None:
+        return given, None
+    chosen = filled(given, Wishes(**loads.notes(before)["chosen"]))
+    return chosen, before.load_id if chosen != given else None
+
+
+def _said(wishes: Wishes) -> dict[str, Any]:
+    return {name: value for name, value in asdict(wishes).items() if value}
 
 
 def _refuse_hidden_totals(readout: Readout) -> None:
@@ -140,8 +166,9 @@ def _refuse_hidden_totals(readout: Readout) -> None:
 
 def _target(accounts: Accounts, site: Site, device: str | None, role: str | None, *, is_dry: bool) -> Device:
     """The device the readings land on; a dry run makes none."""
-    if role is not None and role not in devices.ROLES:
-        raise Refused(f"--role must be one of {', '.join(devices.ROLES)}.")
+    roles = get_args(DeviceRole)
+    if role is not None and role not in roles:
+        raise Refused(f"--role must be one of {', '.join(roles)}.")
     if device is not None:
         found = devices.find_device(accounts, device)
         if found.site_id != site.site_id:
@@ -164,24 +191,13 @@ def _unmade(site: Site, role: str) -> Device:
 
 def _refuse_rivals(lake: Lake, accounts: Accounts, site: Site, own_id: str, readings: pl.DataFrame) -> None:
     """Raise Refused where another main device measured the same channel in the same time: the two would be added up."""
-    others = [one for one in devices.all_devices(accounts, site.site_id) if one.role == "main" and one.device_id != own_id]
-    if not others or readings.is_empty():
-        return
-    ids = pl.Series([one.device_id for one in others])
-    channels = readings.get_column("channel").unique()
-    rivals = (
-        _bronze_between(lake, readings)
-        .filter(pl.col("device_id").is_in(ids.implode()) & pl.col("channel").is_in(channels.implode()) & pl.col("value").is_not_null())
-        .select("device_id", "channel")
-        .unique()
-        .sort("device_id", "channel")
-        .collect()
-    )
-    if rivals.height:
-        first = rivals.row(0, named=True)
+    others = [one.device_id for one in devices.all_devices(accounts, site.site_id) if one.role == "main" and one.device_id != own_id]
+    found = first_rival(lake, others, readings)
+    if found is not None:
+        device_id, channel, at = found
         raise Refused(
-            f"{first['device_id']} already measures {first['channel']} in that time and the two would be added up."
-            f" Put the file on that device with --device {first['device_id']}, or beside it with --role check or --role sub."
+            f"{device_id} already measures {channel} at {at.isoformat()} and the two would be added up."
+            f" Put the file on that device with --device {device_id}, or beside it with --role check or --role sub."
         )
 
 
@@ -192,23 +208,29 @@ def _bronze_between(lake: Lake, readings: pl.DataFrame) -> pl.LazyFrame:
     return frame.filter(pl.col("measured_at") <= high)
 
 
-def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> pl.DataFrame:
-    """The readings whose value bronze does not have yet as the newest of their key; of equal ones in the file the first."""
+def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """The readings whose value bronze does not have yet as the newest of their key, and the imports that brought the others.
+
+    Of equal readings in the file the first counts.
+    """
     once = readings.unique([*KEY, "interval_seconds", "value"], keep="first", maintain_order=True)
     if once.is_empty() or not device_id:
-        return once
+        return once, []
     newest = (
         _bronze_between(lake, once)
         .filter(pl.col("device_id") == device_id)
         .sort("received_at", "sequence", "source", "value")
         .unique(KEY, keep="last")
-        .select(*KEY, "interval_seconds", "value")
+        .select(*KEY, "interval_seconds", "value", "source")
         .collect()
     )
-    return once.join(newest, on=[*KEY, "interval_seconds", "value"], how="anti", nulls_equal=True, maintain_order="left")
+    same = [*KEY, "interval_seconds", "value"]
+    sources = newest.join(once, on=same, how="semi", nulls_equal=True).get_column("source").unique().sort()
+    known_from = [source.removeprefix(IMPORTED) for source in sources.to_list() if source.startswith(IMPORTED)]
+    return once.join(newest, on=same, how="anti", nulls_equal=True, maintain_order="left"), known_from
 
 
-def _summary(load_id: str, readout: Readout, new: int, rejected_file: str | None) -> LoadSummary:
+def _summary(load_id: str, readout: Readout, new: int, rejected_file: str | None, known_by: tuple[str | None, str | None]) -> LoadSummary:
     times = readout.readings.get_column("measured_at")
     first, last = (None, None) if times.is_empty() else (times.min(), times.max())
     return LoadSummary(
@@ -220,6 +242,8 @@ def _summary(load_id: str, readout: Readout, new: int, rejected_file: str | None
         rejected_file=rejected_file,
         first_at=first.isoformat() if isinstance(first, datetime) else None,
         last_at=last.isoformat() if isinstance(last, datetime) else None,
+        format=known_by[0],
+        mapping_from=known_by[1],
     )
 
 
@@ -243,7 +267,7 @@ def _write_refused(refused: pl.DataFrame, file: Path, fallback: Path, load_id: s
     return None
 
 
-def _keep(accounts: Accounts, summary: LoadSummary, site: Site, target: Device, file: Path, mapping: ColumnMapping, now: datetime) -> None:
+def _keep(accounts: Accounts, summary: LoadSummary, site: Site, target: Device, file: Path, mapping: str, now: datetime) -> None:
     """Write the load down before its rows land, so that even one that is cut short can be listed and undone."""
     row = Load(
         load_id=summary.load_id,
@@ -251,7 +275,7 @@ def _keep(accounts: Accounts, summary: LoadSummary, site: Site, target: Device, 
         device_id=target.device_id,
         file_name=file.name[:256],
         file_hash=_hash(file),
-        mapping=json.dumps(asdict(mapping))[:MOST_MAPPING_LETTERS],
+        mapping=mapping,
         readings_read=summary.read,
         readings_new=summary.new,
         readings_known=summary.known,

@@ -69,7 +69,7 @@ class Batch:
         found: list[tuple[str, pa.Table]] = []
         if self.readings:
             columns = bronze.reading_columns(self.readings)
-            found.append((bronze.READINGS, bronze.readings_table(columns, pa.array(self.sources, pa.string()), received_at)))
+            found.append((bronze.READINGS, bronze.readings_table(columns, bronze.texts(self.sources), received_at)))
         if self.refused:
             found.append((bronze.REJECTED, bronze.rejected_table(self.refused, received_at)))
         if self.weather:

@@ -54,15 +54,17 @@ def _run_pipeline(
 
     source = f"import:{load_id}"
     ordered = readings.sort("measured_at", maintain_order=True)
-    first_numbers: dict[str, int] = {}
+    rows_before: dict[str, int] = {}
 
     @dlt.destination(batch_size=0, loader_file_format="parquet", name="bronze", loader_parallelism_strategy="sequential")
     def bronze_readings(path: Any, _table: Any) -> None:
-        first = first_numbers.setdefault(path, 1 + sum(pq.read_metadata(known).num_row_groups for known in first_numbers))
+        # A commit's number is how many rows of the load are in bronze after it: a withdrawal can tell by it whether some have gone.
+        landed = rows_before.setdefault(path, sum(pq.read_metadata(known).num_rows for known in rows_before))
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 columns = file.read_row_group(group, bronze.READING_COLUMNS.names).cast(bronze.READING_COLUMNS)
-                bronze.land_readings(lake, stamps, columns, source, now, (source, first + group))
+                landed += columns.num_rows
+                bronze.land_readings(lake, stamps, columns, source, now, (source, landed))
 
     @dlt.resource(name="readings", max_table_nesting=0)
     def chunks() -> Iterator[pa.Table]:

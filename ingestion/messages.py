@@ -1,12 +1,17 @@
 """What travels from an entry point to the writer: readings, weather, device states, and what was refused with its reason."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
 from aurora.settings import Settings
+
+State = Mapping[str, Any]
+NO_STATE: State = MappingProxyType({})
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -79,23 +84,41 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Decoded:
-    """All that one message says."""
+    """All that one message says.
+
+    Attributes:
+        ignored: How many quantities it holds that have no channel here, such as a voltage.
+        state: What is to be known of the device when its next message comes; None where that did not change.
+    """
 
     readings: Sequence[Reading] = ()
     weather: Sequence[WeatherValue] = ()
     states: Sequence[DeviceState] = ()
     rejections: Sequence[Rejection] = ()
+    ignored: int = 0
+    state: State | None = None
 
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What a decoder must know about the sender."""
+    """What a decoder must know about the sender.
+
+    Attributes:
+        time_zone: The site's, for formats whose times name no offset; None where it is not known.
+        topic: Topic filters bound to it, with commas between them.
+        inputs: What each input of its format measures, where its kind does not say; see `aurora.domain.inputs`.
+    """
 
     device_id: str
     site_id: str
     kind: str
     decoder: str
     interval_seconds: int | None
+    time_zone: str | None = None
+    energy_source: str | None = None
+    role: str = "main"
+    topic: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -105,12 +128,16 @@ class Message:
     Attributes:
         kind: `readings`, `weather` or `status`.
         topic: Where it came from, kept for replays.
+        received_at: When it came, for formats that name no time; None where that is not known.
+        is_retained: Whether the broker had kept it, so that it is older than `received_at` says.
     """
 
     device: DeviceFacts
     kind: str
     topic: str
     payload: bytes
+    received_at: datetime | None = None
+    is_retained: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,6 +163,17 @@ def live_limits(settings: Settings, now: datetime) -> Limits:
 def refuse(payload: bytes, reason: str, sentence: str, keep_bytes: int | None = None) -> Decoded:
     """A message refused as a whole; at most `keep_bytes` of it are kept."""
     return Decoded(rejections=(Rejection(as_text(payload[:keep_bytes]), (Fault("", reason, sentence),)),))
+
+
+def joined(parts: Sequence[Decoded]) -> Decoded:
+    """All that several messages say, apart from their states."""
+    return Decoded(
+        [reading for part in parts for reading in part.readings],
+        [value for part in parts for value in part.weather],
+        [state for part in parts for state in part.states],
+        [rejection for part in parts for rejection in part.rejections],
+        sum(part.ignored for part in parts),
+    )
 
 
 def as_text(payload: bytes) -> str:

@@ -13,9 +13,10 @@ from aurora.settings import Settings
 from ingestion import bronze
 from ingestion.decoders import decode
 from ingestion.landing import Batch
-from ingestion.listener import split_topic
-from ingestion.messages import Decoded, Limits, Message, refuse
+from ingestion.listener import FOREIGN
+from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, joined, refuse
 from ingestion.registry import DeviceRegistry
+from ingestion.topics import split_topic
 
 SOURCE = "replay"
 ROWS_A_COMMIT = 20_000
@@ -30,6 +31,7 @@ class Waiting:
     payload: str
     source: str
     reason: str
+    received_at: datetime
 
 
 def replay_rejected(lake: Lake, accounts: Accounts, settings: Settings, reason: str | None = None, *, now: datetime | None = None) -> int:
@@ -40,12 +42,12 @@ def replay_rejected(lake: Lake, accounts: Accounts, settings: Settings, reason: 
     moment = now or datetime.now(UTC)
     registry, limits = DeviceRegistry(accounts), Limits(None, None, settings.max_message_bytes)
     stamps, accepted = bronze.stamps_above(lake), 0
-    waiting = _waiting(lake, reason)
+    waiting, states = _waiting(lake, reason), dict[str, State]()
     for first in range(0, len(waiting), ROWS_A_COMMIT):
         part = waiting[first : first + ROWS_A_COMMIT]
         batch = Batch()
         for one in part:
-            decoded = _decode(one, registry, limits)
+            decoded = _decode(one, registry, limits, states)
             if not decoded.rejections:
                 accepted += 1
             batch.add(Decoded(decoded.readings, decoded.weather, decoded.states), SOURCE, one.topic)
@@ -63,17 +65,25 @@ def _waiting(lake: Lake, reason: str | None) -> list[Waiting]:
     left = rows.filter(pl.col("replayed_at").is_null()).join(replayed, on="rejected_id", how="anti")
     if reason is not None:
         left = left.filter(pl.col("reason") == reason)
-    chosen = left.sort("received_at", "rejected_id").select("rejected_id", "topic", "payload", "source", "reason").collect()
+    chosen = left.sort("received_at", "rejected_id").select("rejected_id", "topic", "payload", "source", "reason", "received_at").collect()
     return [Waiting(*row) for row in chosen.iter_rows()]
 
 
-def _decode(one: Waiting, registry: DeviceRegistry, limits: Limits) -> Decoded:
-    """What the payload says today; nothing where its device is still unknown."""
-    route = split_topic(one.topic or "")
-    device = registry.find(route[0]) if route else None
-    if route is None or device is None or one.reason == "too_large":
+def _decode(one: Waiting, registry: DeviceRegistry, limits: Limits, states: dict[str, State]) -> Decoded:
+    """What the payload says today, as if it came when it did; nothing where its device is still unknown."""
+    topic = one.topic or ""
+    route = split_topic(topic)
+    own = registry.find(route[0]) if route else None
+    devices = ((own,) if own else ()) if route else registry.bound_to(topic)
+    if not devices or one.reason == "too_large":
         return refuse(b"", one.reason, "It cannot be taken today either.")
-    return decode(Message(device, route[1], one.topic or "", one.payload.encode()), limits)
+    parts = []
+    for device in devices:
+        message = Message(device, route[1] if route else FOREIGN, topic, one.payload.encode(), one.received_at)
+        decoded = decode(message, limits, states.get(device.device_id, NO_STATE))
+        states[device.device_id] = decoded.state or states.get(device.device_id, NO_STATE)
+        parts.append(decoded)
+    return joined(parts)
 
 
 def _marks(part: list[Waiting], received_at: datetime, now: datetime) -> pa.Table:

@@ -8,18 +8,21 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aurora import logs, metrics
+from aurora import __version__, logs, metrics
 from aurora.accounts.database import Accounts
+from aurora.accounts.tokens import Tokens
 from aurora.errors import AuroraError, Busy
 from aurora.home import Home
 from aurora.lake.store import open_lake
 from aurora.settings import Settings
+from ingestion import payloads
 from ingestion.decoders import aurora as decoder
+from ingestion.gate import Barred, Gate
 from ingestion.landing import Landing, Receipt
 from ingestion.listener import Listener, broker_address
-from ingestion.messages import Decoded, DeviceFacts, Fault, Limits, Message, live_limits
+from ingestion.messages import Decoded, Fault, Limits, Message, Rejection, live_limits
 from ingestion.processes import refuse_taken_port, stop_signal
-from ingestion.registry import DeviceRegistry, KeyRing
+from ingestion.registry import DeviceRegistry, KeyRing, Sender
 
 if TYPE_CHECKING:
     import uvicorn
@@ -43,9 +46,9 @@ class Turned(Exception):
 class Door:
     """What the HTTP endpoints do, apart from HTTP itself."""
 
-    def __init__(self, landing: Landing, keys: KeyRing, registry: DeviceRegistry, settings: Settings) -> None:
+    def __init__(self, landing: Landing, gate: Gate, registry: DeviceRegistry, settings: Settings) -> None:
         self._landing = landing
-        self._keys = keys
+        self._gate = gate
         self._registry = registry
         self._settings = settings
 
@@ -54,23 +57,22 @@ class Door:
         """Whether the writer works."""
         return self._landing.failure is None
 
-    def sender(self, key: str | None) -> DeviceFacts:
-        """The device a key belongs to. Raises Turned (401)."""
-        device = self._keys.device_of(key) if key else None
-        if device is None:
-            raise Turned(401, "Send a valid device key in the header X-API-Key.")
-        return device
+    def sender(self, key: str | None, authorization: str | None, address: str) -> Sender:
+        """Whom these credentials speak for. Raises Barred."""
+        return self._gate.sender(key, authorization, address)
 
-    def land(self, sender: DeviceFacts, kind: str, body: bytes) -> int:
+    def land(self, sender: Sender, kind: str, body: bytes) -> int:
         """Land a body and wait for its commit; returns how many objects it held.
 
         Raises:
-            Turned: 400 with every bad field, nothing stored; 503 where the commit did not come in time.
+            Turned: 404 for somebody else's device; 400 with every bad field, nothing stored; 503 where the commit took too long.
         """
         content, fault = decoder.parse_json(body)
         if fault is not None:
             raise Turned(400, [_shown(fault)])
         elements = content if isinstance(content, list) else [content]
+        if sender.is_person:
+            self._refuse_foreign(sender, kind, elements)
         decoded = self._decode(sender, kind, content)
         faults = [fault for rejection in decoded.rejections for fault in rejection.faults]
         if faults:
@@ -85,7 +87,15 @@ class Door:
             raise Turned(503, "It could not be stored in time. Send it again; what was stored twice counts once.")
         return len(elements)
 
-    def _decode(self, sender: DeviceFacts, kind: str, content: Any) -> Decoded:
+    def _refuse_foreign(self, sender: Sender, kind: str, elements: list[Any]) -> None:
+        """Raise Turned (404) where a device is named that is not the person's own, whatever else is wrong."""
+        names = {named for _, named in (_named(kind, element) for element in elements) if isinstance(named, str)}
+        found = {name: self._registry.find(name) for name in sorted(names)}
+        foreign = next((name for name, device in found.items() if device is None or device.site_id not in sender.site_ids), None)
+        if foreign is not None:
+            raise Turned(404, f"There is no device {foreign} among those of your own sites.")
+
+    def _decode(self, sender: Sender, kind: str, content: Any) -> Decoded:
         limits = live_limits(self._settings, datetime.now(UTC))
         is_array = isinstance(content, list)
         parts = [
@@ -99,17 +109,51 @@ class Door:
             [rejection for part in parts for rejection in part.rejections],
         )
 
-    def _decode_element(self, sender: DeviceFacts, kind: str, element: Any, limits: Limits, place: str) -> Decoded:
-        named = element.get("station_id" if kind == "weather" else "device_id") if isinstance(element, dict) else None
-        device = sender
-        if sender.kind == "gateway" and isinstance(named, str):
+    def _decode_element(self, sender: Sender, kind: str, element: Any, limits: Limits, place: str) -> Decoded:
+        field, named = _named(kind, element)
+        device = sender.device
+        if isinstance(named, str) and sender.site_ids:
             found = self._registry.find(named)
-            device = found if found is not None and found.site_id == sender.site_id else sender
+            device = found if found is not None and found.site_id in sender.site_ids else device
+        if device is None:
+            path = f"{place}.{field}" if place else field
+            fault = (
+                Fault(path, "missing_field", f"{field} is missing; the credentials do not tell which device this is of.")
+                if named is None
+                else Fault(path, "unknown_device", f"{field} is no device that the credentials speak for.")
+            )
+            return refuse_element(element, fault)
         return decoder.decode_element(Message(device, kind, "", b""), limits, element, place)
+
+
+def _named(kind: str, element: Any) -> tuple[str, Any]:
+    """The field that names the device of an element, and what stands there."""
+    fields = ("station_id", "device_id") if kind == "weather" else ("device_id",)
+    given = element if isinstance(element, dict) else {}
+    return next(((field, given[field]) for field in fields if given.get(field) is not None), (fields[0], None))
+
+
+def refuse_element(element: Any, fault: Fault) -> Decoded:
+    """An element refused for one fault."""
+    return Decoded(rejections=(Rejection(repr(element), (fault,)),))
 
 
 def _shown(fault: Fault) -> dict[str, str]:
     return {"field": fault.field, "reason": fault.reason, "message": fault.sentence}
+
+
+def describe() -> dict[str, Any]:
+    """OpenAPI of the endpoints that take readings and weather."""
+    energy = payloads.operation("Send readings", "reading", "interval_energies", example=payloads.READING)
+    weather = payloads.operation("Send weather", "weather", example=payloads.WEATHER)
+    energy["description"] = "Land one reading or set of energies, or an array of them; 202 after the commit."
+    weather["description"] = "Land the weather of one time, or of several; 202 after the commit."
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Aurora ingestion", "version": __version__},
+        "paths": {"/v1/ingest/energy_data": {"post": energy}, "/v1/ingest/weather_data": {"post": weather}},
+        "components": payloads.components(),
+    }
 
 
 def make_app(door: Door, settings: Settings) -> "FastAPI":
@@ -118,15 +162,22 @@ def make_app(door: Door, settings: Settings) -> "FastAPI":
     from fastapi.responses import JSONResponse
     from starlette.concurrency import run_in_threadpool
 
-    app = FastAPI(title="Aurora ingestion", docs_url=None, redoc_url=None, openapi_url="/v1/ingest/openapi.json")
+    app = FastAPI(title="Aurora ingestion", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app.openapi = describe  # pyright: ignore[reportAttributeAccessIssue]
+    app.add_api_route("/v1/ingest/openapi.json", describe, include_in_schema=False)
 
     async def take(request: Request, kind: str) -> JSONResponse:
         try:
-            sender = await run_in_threadpool(door.sender, request.headers.get("x-api-key"))
+            address = request.client.host if request.client else ""
+            given = (request.headers.get("x-api-key"), request.headers.get("authorization"))
+            sender = await run_in_threadpool(door.sender, *given, address)
             body = await read_body(request, settings.max_body_bytes)
             accepted = await run_in_threadpool(door.land, sender, kind, body)
+        except Barred as barred:
+            headers = {"Retry-After": str(barred.seconds)} if barred.seconds else {"WWW-Authenticate": "Bearer"}
+            return JSONResponse({"detail": str(barred)}, barred.status, headers)
         except Turned as turned:
-            return JSONResponse({"detail": turned.detail}, turned.status)
+            return JSONResponse({"detail": turned.detail}, turned.status, {"Retry-After": "5"} if turned.status == 503 else None)
         return JSONResponse({"accepted": accepted}, 202)
 
     @app.post("/v1/ingest/energy_data", status_code=202)
@@ -176,6 +227,8 @@ async def _unpacked(parts: AsyncIterator[bytes], most_bytes: int) -> AsyncIterat
             if unpack.unconsumed_tail:
                 yield unpack.decompress(unpack.unconsumed_tail, most_bytes + 1)
         yield unpack.flush()
+        if not unpack.eof or unpack.unused_data:
+            raise zlib.error("cut short, or followed by something else")
     except zlib.error:
         raise Turned(400, [{"field": "", "reason": "bad_gzip", "message": "The body is not gzip."}]) from None
 
@@ -193,8 +246,9 @@ def open_service(settings: Settings, home: Home) -> Iterator[Callable[[], bool]]
     accounts = Accounts(settings.resolved_database_url)
     registry, landing = DeviceRegistry(accounts), Landing(lake, settings)
     listener = Listener(broker_address(settings, home), landing, registry, settings)
+    gate = Gate(KeyRing(accounts), Tokens(settings, home, accounts), accounts)
     landing.start()
-    server, thread = _serve(make_app(Door(landing, KeyRing(accounts), registry, settings), settings), settings)
+    server, thread = _serve(make_app(Door(landing, gate, registry, settings), settings), settings)
     listener.start()
     home.note("ingestion", {"url": f"http://{settings.host}:{settings.ingest_port}", "pid": os.getpid()})
     log.info("ingestion ready", port=settings.ingest_port)
@@ -222,7 +276,17 @@ def _serve(app: "FastAPI", settings: Settings) -> "tuple[uvicorn.Server, threadi
     import uvicorn
 
     config = uvicorn.Config(
-        app, settings.host, settings.ingest_port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        app,
+        settings.host,
+        settings.ingest_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Only these may say whom a request comes from: whoever else connects could claim anything.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="http", daemon=True)

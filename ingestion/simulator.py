@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from aurora.accounts import devices, people, sites
 from aurora.accounts.database import Accounts
+from aurora.accounts.keys import new_key
 from aurora.errors import Refused
 from aurora.home import Home, write_private
 from aurora.settings import Settings
@@ -112,7 +113,7 @@ def _make_devices(accounts: Accounts, home: Home, count: int) -> dict[str, str]:
             # A hundred of them would be one meter too many for the site, so none is added to it.
             devices.add_device(accounts, SITE_ID, name=device_id, kind="meter", device_id=device_id, role="sub")
         if device_id not in keys:
-            keys[device_id] = devices.new_key(accounts, device_id)[1]
+            keys[device_id] = new_key(accounts, device_id)[1]
     write_private(file, json.dumps(keys))
     return {device_id: keys[device_id] for device_id in wanted}
 

@@ -57,6 +57,19 @@ def read_file(file: Path) -> pl.DataFrame:
     return frame
 
 
+def text_of(file: Path, most_bytes: int = -1) -> str | None:
+    """A file's text, or that of its first bytes; None where it is none, or cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(most_bytes)
+    except OSError:
+        return None
+    if content[:4] == b"PAR1":
+        return None
+    encoding = next(name for name in ENCODINGS if _decodes(content[:SAMPLE_BYTES], name))
+    return content.decode(encoding, "replace")
+
+
 def _read_csv(file: Path, head: bytes) -> pl.DataFrame:
     encoding = next(name for name in ENCODINGS if _decodes(head, name))
     first_line = head.decode(encoding, "ignore").lstrip("\ufeff").splitlines()[:1]
@@ -82,13 +95,18 @@ def _decodes(head: bytes, encoding: str) -> bool:
     return True
 
 
-def read_out(frame: pl.DataFrame, mapping: Mapping) -> Readout:
+def read_out(frame: pl.DataFrame, mapping: Mapping, first_line: int = 2) -> Readout:
     """The readings and refusals of a file under a mapping.
+
+    Args:
+        frame: The file's rows.
+        mapping: What its columns mean.
+        first_line: Line of the file that the first row stands on.
 
     Raises:
         Refused: If times have no offset and no zone was named, or their format cannot be told.
     """
-    timed = _with_times(frame.with_row_index("line", offset=2), mapping)
+    timed = _with_times(frame.with_row_index("line", offset=first_line), mapping)
     interval = most_frequent_spacing_seconds(timed.get_column("measured_at"))
     cells = pl.concat([_cells(timed, name, mapping) for name in mapping.columns])
     needs_interval = any(meaning.measure == "interval_kwh" for meaning in mapping.columns.values())

@@ -1,23 +1,77 @@
-"""Decoders: one module a payload format, each a pure function from a message to what it says."""
+"""Decoders: one module a payload format, each a pure function from a message, and its device's last state, to what it says.
+
+A package outside gives a decoder as an entry point of the group `aurora.decoders`: the name devices are bound to, and a function
+`decode(message, limits, state) -> Decoded` with the types of `ingestion.messages`.
+"""
 
 from collections.abc import Callable
+from functools import cache
+from importlib import metadata
 
-from ingestion.decoders import aurora
-from ingestion.messages import Decoded, Limits, Message, refuse
+from aurora import logs
+from ingestion.decoders import (
+    aurora,
+    dsmr_reader,
+    emoncms,
+    ha_discovery,
+    ha_statestream,
+    p1,
+    shelly_gen1,
+    shelly_rpc,
+    tasmota,
+    zigbee2mqtt,
+)  # fmt: skip
+from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, refuse
 
-Decoder = Callable[[Message, Limits], Decoded]
+Decoder = Callable[[Message, Limits, State], Decoded]
 
 KEPT_OF_TOO_LARGE_BYTES = 4096
+GROUP = "aurora.decoders"
 
-DECODERS: dict[str, Decoder] = {"aurora": aurora.decode}
+DECODERS: dict[str, Decoder] = {
+    "aurora": aurora.decode,
+    "shelly_gen1": shelly_gen1.decode,
+    "shelly_rpc": shelly_rpc.decode,
+    "tasmota": tasmota.decode,
+    "zigbee2mqtt": zigbee2mqtt.decode,
+    "ha_statestream": ha_statestream.decode,
+    "ha_discovery": ha_discovery.decode,
+    "dsmr_reader": dsmr_reader.decode,
+    "p1": p1.decode,
+    "emoncms": emoncms.decode,
+}
+
+log = logs.logger(__name__)
 
 
-def decode(message: Message, limits: Limits) -> Decoded:
-    """What a message says, by the decoder of its device."""
+@cache
+def known_decoders() -> dict[str, Decoder]:
+    """Every decoder by name: Aurora's own, which nothing takes the place of, and those of installed packages."""
+    found = dict(DECODERS)
+    for entry in metadata.entry_points(group=GROUP):
+        if entry.name in DECODERS:
+            continue
+        try:
+            found[entry.name] = entry.load()
+        except Exception:
+            log.exception("a decoder cannot be loaded; devices bound to it are refused", decoder=entry.name, package=entry.value)
+    return found
+
+
+def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded:
+    """What a message says, by the decoder of its device, over what is known of the device from the messages before."""
     if len(message.payload) > limits.max_bytes:
         sentence = f"The payload has {len(message.payload)} bytes; at most {limits.max_bytes} are taken."
         return refuse(message.payload, "too_large", sentence, KEPT_OF_TOO_LARGE_BYTES)
-    decoder = DECODERS.get(message.device.decoder)
+    name = message.device.decoder
+    if name == "aurora":
+        return aurora.decode(message, limits, state)
+    decoder = known_decoders().get(name)
     if decoder is None:
-        return refuse(message.payload, "unknown_decoder", f"There is no decoder {message.device.decoder}; known: {', '.join(DECODERS)}.")
-    return decoder(message, limits)
+        return refuse(message.payload, "unknown_decoder", f"There is no decoder {name}; known: {', '.join(known_decoders())}.")
+    try:
+        return decoder(message, limits, state)
+    except Exception:
+        # Whatever a format not our own holds, the listener goes on and the payload is kept for a replay.
+        log.exception("a decoder failed", decoder=name, device=message.device.device_id)
+        return refuse(message.payload, "decoder_failed", f"The decoder {name} could not make anything of it.")

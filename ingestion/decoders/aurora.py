@@ -13,7 +13,21 @@ from typing import Any
 import msgspec
 
 from aurora.domain.channels import CHANNELS, MEASURES, MOST_KW, MOST_KWH
-from ingestion.messages import Decoded, DeviceState, Fault, Limits, Message, Reading, Rejection, WeatherValue, as_text, parse_time, refuse
+from ingestion.messages import (
+    NO_STATE,
+    Decoded,
+    DeviceState,
+    Fault,
+    Limits,
+    Message,
+    Reading,
+    Rejection,
+    State,
+    WeatherValue,
+    as_text,
+    parse_time,
+    refuse,
+)  # fmt: skip
 
 DEFAULT_INTERVAL_SECONDS = 900
 LONGEST_INTERVAL_SECONDS = 366 * 86_400
@@ -45,7 +59,7 @@ _plain = msgspec.json.Decoder(_Plain)
 _anything = msgspec.json.Decoder()
 
 
-def decode(message: Message, limits: Limits) -> Decoded:
+def decode(message: Message, limits: Limits, _known: State = NO_STATE) -> Decoded:
     """What one message on Aurora's own topics says."""
     if message.kind == "readings":
         quick = _quick_reading(message, limits)

@@ -5,6 +5,7 @@ from typing import Any
 
 from aurora.accounts import devices, people, sites, tariffs
 from aurora.accounts.database import Accounts
+from aurora.accounts.keys import new_key
 from aurora.accounts.models import User
 from aurora.home import Home, write_private
 from ingestion.demo.plants import PLANTS, SPARE_DEVICE_ID, Plant, PlantDevice
@@ -23,7 +24,7 @@ def make_sites(accounts: Accounts, home: Home) -> None:
     keys = read_keys(home)
     for device_id in (device.device_id for plant in PLANTS for device in plant.devices):
         if device_id not in keys:
-            _key_id, keys[device_id] = devices.new_key(accounts, device_id)
+            _key_id, keys[device_id] = new_key(accounts, device_id)
     write_private(home.secrets / KEYS_SECRET, json.dumps(keys))
 
 

@@ -1,0 +1,45 @@
+"""Decoder of Tasmota: `ENERGY` of `tele/<device>/SENSOR` and of `STATUS8` and `STATUS10`, wherever its FullTopic puts them.
+
+Its `Time` is the device's own clock without an offset. A device with several meters sends arrays, whose elements are the inputs
+`power/1`, `power/2`, `total/1` and so on.
+"""
+
+from typing import Any
+
+from ingestion.decoders.aurora import parse_json
+from ingestion.decoders.meters import Quantity, clock_time, presence, readings_of
+from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, refuse
+
+_MEASURED = {"Power": ("W", False), "Total": ("kWh", False), "ExportActive": ("kWh", True)}
+# The same energy once more, over other times.
+_REPEATED = frozenset({"TotalStartTime", "Yesterday", "Today", "Period", "Load"})
+_PRESENCE = {"online": "online", "offline": "offline"}
+
+
+def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded:
+    """What one message of a Tasmota device says."""
+    if message.topic.endswith("/LWT"):
+        return presence(message, _PRESENCE)
+    content, fault = parse_json(message.payload)
+    if fault is not None or not isinstance(content, dict):
+        is_command = not message.topic.endswith(("/SENSOR", "/STATUS8", "/STATUS10"))
+        return Decoded(ignored=1) if is_command else refuse(message.payload, "not_json", "The payload is not a JSON object.")
+    telemetry = content.get("StatusSNS", content)
+    energy = telemetry.get("ENERGY") if isinstance(telemetry, dict) else None
+    if not isinstance(energy, dict):
+        return Decoded(ignored=1)
+    quantities = [quantity for name in _MEASURED if name in energy for quantity in _split(name, energy[name])]
+    ignored = sum(name not in _MEASURED and name not in _REPEATED for name in energy)
+    return readings_of(message, limits, clock_time(telemetry.get("Time"), "Time", message), quantities, ignored=ignored, state=state)
+
+
+def _split(name: str, value: Any) -> list[Quantity]:
+    """The quantity of a number, or one for each element of an array, none of which can be taken for the whole."""
+    unit, is_returned = _MEASURED[name]
+    source = "total" if is_returned else name.lower()
+    if not isinstance(value, list):
+        return [Quantity(source, unit, value, is_returned, field=f"ENERGY.{name}")]
+    return [
+        Quantity(f"{source}/{place}", unit, element, is_returned, is_only=False, field=f"ENERGY.{name}[{place - 1}]")
+        for place, element in enumerate(value[:16], 1)
+    ]

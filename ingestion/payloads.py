@@ -1,0 +1,114 @@
+"""JSON Schemas of Aurora's own payloads, made of what the decoder takes, and how the HTTP door is described."""
+
+from typing import Any
+
+from aurora.domain.channels import CHANNELS, MEASURES, MOST_KWH
+from ingestion.decoders.aurora import BELOW_ZERO, ENERGY_FIELDS, LONGEST_INTERVAL_SECONDS, QUANTITIES, STATE
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MOMENT = {"type": "string", "format": "date-time", "description": "A time with offset; without one it is refused."}
+SECONDS = {"type": "integer", "minimum": 1, "maximum": LONGEST_INTERVAL_SECONDS, "description": "Length of the interval. [s]"}
+SENDER = {"type": "string", "description": "Needed where the credentials do not tell which device this is of."}
+AMOUNT = {"type": ["number", "null"], "minimum": 0, "maximum": MOST_KWH}
+READING = {"measured_at": "2026-11-01T12:00:00Z", "channel": "grid_import", "measure": "register_kwh", "value": 4711.25}
+ENERGIES = {"timestamp": "2026-11-01T12:00:00Z", "consumption_kwh": 0.42, "production_kwh": 1.1}
+WEATHER = {"measured_at": "2026-11-01T12:00:00Z", "temperature_celsius": 8.5, "ghi_w_per_m2": 240}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schema of each payload by name."""
+    state = {"type": "string", "pattern": f"^{STATE.pattern}$"}
+    return {
+        "reading": _reading(),
+        "interval_energies": _energies(),
+        "weather": _weather(),
+        "status": {
+            "title": "status",
+            "description": "What a device says of itself: a word such as online, or an object with a time.",
+            "oneOf": [state, _object({"state": state, "at": MOMENT}, ["state"])],
+            "examples": ["online", {"state": "offline", "at": "2026-11-01T12:00:00Z"}],
+        },
+    }
+
+
+def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _reading() -> dict[str, Any]:
+    value = AMOUNT | {"description": "Energy or power in the unit of the measure; null withdraws the reading of the same key."}
+    fields = {
+        "device_id": SENDER,
+        "measured_at": MOMENT,
+        "channel": {"enum": list(CHANNELS)},
+        "measure": {"enum": list(MEASURES)},
+        "value": value,
+        "interval_seconds": SECONDS,
+    }
+    about = {"title": "reading", "description": "One value of one channel; an interval begins at `measured_at`.", "examples": [READING]}
+    return about | _object(fields, ["measured_at", "channel", "measure", "value"])
+
+
+def _energies() -> dict[str, Any]:
+    energies = {name: AMOUNT | {"description": f"{channel} in the interval. [kWh]"} for name, channel in ENERGY_FIELDS.items()}
+    about = {
+        "title": "interval_energies",
+        "description": "Energies of the interval that begins at `timestamp`.",
+        "examples": [ENERGIES],
+        "anyOf": [{"required": [name]} for name in energies],
+    }
+    return about | _object({"device_id": SENDER, "timestamp": MOMENT, "interval_seconds": SECONDS, **energies}, ["timestamp"])
+
+
+def _weather() -> dict[str, Any]:
+    quantities = {name: {"type": ["number", "null"]} | ({} if name in BELOW_ZERO else {"minimum": 0}) for name in QUANTITIES}
+    about = {
+        "title": "weather",
+        "description": "Weather at one time; the unit is in each name.",
+        "examples": [WEATHER],
+        "anyOf": [{"required": [name], "properties": {name: {"type": "number"}}} for name in quantities],
+    }
+    fields = {"station_id": SENDER, "measured_at": MOMENT, "is_forecast": {"type": "boolean", "default": False}, **quantities}
+    return about | _object(fields, ["measured_at"])
+
+
+def _one_or_many(*names: str) -> dict[str, Any]:
+    each = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+    return {"anyOf": [*each, {"type": "array", "items": {"anyOf": each}}]}
+
+
+def operation(summary: str, *names: str, example: dict[str, Any]) -> dict[str, Any]:
+    """How an endpoint of the door is described, which takes one or many payloads of these names."""
+    content = {"schema": _one_or_many(*names), "examples": {"one": {"value": example}, "many": {"value": [example]}}}
+    refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/IngestRefusal"}}}
+    problems = {"application/json": {"schema": {"$ref": "#/components/schemas/BadFields"}}}
+    texts = {
+        "401": "No or bad credentials", "404": "A device of somebody else", "413": "The body is too large",
+        "429": "Too many requests; see Retry-After", "503": "It could not be stored now; send it again",
+    }  # fmt: skip
+    accepted = {"application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}}
+    return {
+        "summary": summary,
+        "tags": ["ingest"],
+        "security": [{"DeviceKey": []}, {"OAuth2PasswordBearer": []}],
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "responses": {
+            "202": {"description": "All of it is stored", "content": accepted},
+            "400": {"description": "Every bad field; nothing was stored", "content": problems},
+            **{status: {"description": words, "content": refusal} for status, words in texts.items()},
+        },
+    }
+
+
+def components() -> dict[str, Any]:
+    """What the operations refer to."""
+    words = {"type": "string"}
+    fault = _object({"field": words, "reason": words, "message": words}, ["field", "reason"])
+    bad = {"field": "[1].value", "reason": "negative", "message": "value is never negative; each direction has a channel of its own."}
+    own = {
+        "Accepted": _object({"accepted": {"type": "integer", "minimum": 0}}, ["accepted"]) | {"examples": [{"accepted": 2}]},
+        "BadFields": _object({"detail": {"type": "array", "items": fault}}, ["detail"]) | {"examples": [{"detail": [bad]}]},
+        "IngestRefusal": _object({"detail": words}, ["detail"]) | {"examples": [{"detail": "Send it again."}]},
+    }
+    schemes = {"DeviceKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "Key of a device or a gateway."}}
+    return {"schemas": schemas() | own, "securitySchemes": schemes}
