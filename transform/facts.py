@@ -26,7 +26,7 @@ class Facts:
 
     Attributes:
         sites: Columns of `dims/sites`, one row per site.
-        devices: Columns of `dims/devices` and the site's time_zone, one row per device.
+        devices: Columns of `dims/devices`, is_import and the site's time_zone, one row per device.
         prices: Columns of `dims/tariff_prices`.
         changed_sites: Ids of sites whose energy or money another fact now decides.
     """
@@ -50,7 +50,8 @@ class Facts:
 def synchronise(publication: Publication, accounts: Accounts, now: datetime) -> Facts:
     """Write what changed in accounts to the dims and say which sites it touches."""
     sites = _frame("dims/sites", [_columns("dims/sites", site) for site in site_accounts.all_sites(accounts)])
-    devices = _frame("dims/devices", [_columns("dims/devices", device) for device in device_accounts.all_devices(accounts)])
+    every_device = device_accounts.all_devices(accounts)
+    devices = _frame("dims/devices", [_columns("dims/devices", device) for device in every_device])
     prices = _frame(
         "dims/tariff_prices",
         [
@@ -69,8 +70,16 @@ def synchronise(publication: Publication, accounts: Accounts, now: datetime) -> 
     changed |= set(moved.get("site_id", []))
     repriced = _replace_prices(publication, prices)
     changed |= set(sites.filter(pl.col("tariff_id").is_in(repriced))["site_id"])
-    zoned = devices.join(sites.select("site_id", "time_zone"), on="site_id", how="inner")
+    of_files = [device.device_id for device in every_device if device.is_import]
+    marked = devices.with_columns(pl.col("device_id").is_in(of_files).alias("is_import"))
+    zoned = marked.join(sites.select("site_id", "time_zone"), on="site_id", how="inner")
     return Facts(sites, zoned, prices, sorted(changed))
+
+
+def with_new_sites(measured: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
+    """What was measured where, and the same at the sites its devices are at now: their history moves with them."""
+    at_now = measured.drop("site_id").join(devices.select("device_id", "site_id"), on="device_id", how="inner")
+    return pl.concat([measured, at_now.select(measured.columns)]).unique()
 
 
 def days_of_sites(measured: pl.DataFrame, site_ids: list[str]) -> pl.DataFrame:

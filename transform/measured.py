@@ -12,7 +12,8 @@ from aurora.lake.manifest import Publication
 from transform import scope
 
 PAIR = ["device_id", "channel"]
-SPAN_COLUMNS = ["site_id", *PAIR, "first_at", "last_at", "first_local_date", "last_local_date"]
+SITE_PAIR = ["site_id", *PAIR]
+SPAN_COLUMNS = [*SITE_PAIR, "first_at", "last_at", "first_local_date", "last_local_date"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def update(publication: Publication, rebuilt: pl.DataFrame, days: pl.DataFrame) 
     lost = _ends_in(held, days, found)
     if not lost.is_empty():
         silver = publication.scan("silver/energy").filter(pl.col("site_id").is_in(sites)).collect()
-        elsewhere = silver.join(days, on=["site_id", "local_date"], how="anti").join(lost.select(PAIR), on=PAIR, how="semi")
-        held = pl.concat([held.join(lost.select(PAIR), on=PAIR, how="anti"), _spans(elsewhere)])
+        elsewhere = silver.join(days, on=["site_id", "local_date"], how="anti").join(lost, on=SITE_PAIR, how="semi")
+        held = pl.concat([held.join(lost, on=SITE_PAIR, how="anti"), _spans(elsewhere)])
     spans = (
         pl.concat([held, found])
         .group_by("site_id", *PAIR)
@@ -64,12 +65,12 @@ def _spans(energy: pl.DataFrame) -> pl.DataFrame:
 
 def _ends_in(held: pl.DataFrame, days: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     """Pairs whose first or last quarter lay in a rebuilt day and is not there any more."""
-    after = found.select(*PAIR, pl.col("first_at").alias("new_first"), pl.col("last_at").alias("new_last"))
-    joined = held.join(after, on=PAIR, how="left")
+    after = found.select(*SITE_PAIR, pl.col("first_at").alias("new_first"), pl.col("last_at").alias("new_last"))
+    joined = held.join(after, on=SITE_PAIR, how="left")
     lost: list[pl.DataFrame] = []
     for edge, still in (("first", pl.col("new_first") <= pl.col("first_at")), ("last", pl.col("new_last") >= pl.col("last_at"))):
         inside = joined.join(days.rename({"local_date": f"{edge}_local_date"}), on=["site_id", f"{edge}_local_date"], how="semi")
-        lost.append(inside.filter(~still.fill_null(value=False)).select(PAIR))
+        lost.append(inside.filter(~still.fill_null(value=False)).select(SITE_PAIR))
     return pl.concat(lost).unique()
 
 

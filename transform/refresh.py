@@ -99,6 +99,7 @@ class _Run:
         self.seconds: dict[str, float] = {}
         self.arrivals = pl.DataFrame(schema={"site_id": pl.String, "local_date": pl.Date, "readings": pl.UInt32})
         self.reasons = pl.DataFrame(schema={"site_id": pl.String, "otherwise": pl.String})
+        self.withdrawn = self.lake.scan(READINGS, paths=[]).collect()
 
     def publish(self, full: bool, budget_seconds: float | None) -> Refreshed:  # noqa: FBT001
         with self._timed("compact"):
@@ -115,7 +116,7 @@ class _Run:
             found += self._rebuild(chunk, known, bronze)
             self.progress(done, todo.height, "rebuilding site-days")
         with self._timed("publish"):
-            status.update(self.publication, known.devices, changed, self.now)
+            status.update(self.publication, known.devices, changed, self.now, status.heard_still(self.lake, consumed, self.withdrawn))
             refresh_id = self.publication.finish(
                 readings_in=changed.height, days_touched=todo.height, pending=later, consumed={READINGS: consumed}
             )
@@ -127,23 +128,28 @@ class _Run:
         """New rows of bronze; all rows in a full rebuild or where the log no longer tells."""
         after = self.publication.before.consumed.get(READINGS, 0)
         ids = known.devices["device_id"].to_list()
-        if full:
-            return bronze.days(ids)
         try:
-            paths = changes.added_files(self.lake, READINGS, after, bronze.version)
+            found = changes.changes_between(self.lake, READINGS, after, bronze.version)
         except changes.LogGone:
             return bronze.days(ids)
-        return self.lake.scan(READINGS, paths=paths).collect()
+        is_withdrawn = pl.col("source").is_in(found.withdrawn)
+        if found.withdrawn:
+            self.withdrawn = self.lake.scan(READINGS, version=after).filter(is_withdrawn).collect()
+        return bronze.days(ids) if full else self.lake.scan(READINGS, paths=found.added).filter(~is_withdrawn).collect()
 
     def _touched(self, changed: pl.DataFrame, known: Facts, bronze: Bronze, full: bool) -> pl.DataFrame:  # noqa: FBT001
         devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
         self.arrivals = _arrivals(changed, devices)
-        self.reasons = known.sites.select("site_id", _otherwise(known.changed_sites, full=full).alias("otherwise"))
+        ids = self.withdrawn["device_id"].unique().to_list()
+        poorer = devices.filter(pl.col("device_id").is_in(ids))["site_id"].unique().to_list()
+        self.reasons = known.sites.select("site_id", _otherwise(known.changed_sites, poorer, full=full).alias("otherwise"))
         pending = [(site, day) for site, dates in self.publication.before.pending.items() for day in dates]
-        spans = self.publication.scan("dims/measured_channels").collect()
+        spans = facts.with_new_sites(self.publication.scan("dims/measured_channels").collect(), known.devices)
         moved = known.sites["site_id"].to_list() if full else known.changed_sites
         every = [
             scope.touched_days(changed, devices, bronze),
+            # What a reading touched when it came it touches when it goes: asked of the readings as they were with it.
+            scope.touched_days(self.withdrawn, devices, Bronze(self.lake, self.publication.before.consumed.get(READINGS, 0))),
             pl.DataFrame(pending, schema=scope.SITE_DAYS, orient="row"),
             facts.days_of_sites(spans, moved) if not full else scope.no_days(),
         ]
@@ -223,13 +229,15 @@ class _Timer:
         self.seconds[self.step] = round(self.seconds.get(self.step, 0.0) + time.perf_counter() - self.began, 3)
 
 
-def _otherwise(changed_sites: list[str], *, full: bool) -> pl.Expr:
+def _otherwise(changed_sites: list[str], poorer_sites: list[str], *, full: bool) -> pl.Expr:
     """Why a day of a site changed on which no reading arrived."""
     if full:
         return pl.lit("the whole history was rebuilt")
     of_fact = pl.lit("a fact of the site, a device or the tariff changed")
     of_reading = pl.lit("a reading of another day reaches into this one, or one arrived that was left pending")
-    return pl.when(pl.col("site_id").is_in(changed_sites)).then(of_fact).otherwise(of_reading)
+    of_withdrawal = pl.lit("an import was withdrawn")
+    is_poorer, is_changed = pl.col("site_id").is_in(poorer_sites), pl.col("site_id").is_in(changed_sites)
+    return pl.when(is_poorer).then(of_withdrawal).when(is_changed).then(of_fact).otherwise(of_reading)
 
 
 def _arrivals(changed: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:

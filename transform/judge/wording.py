@@ -3,16 +3,7 @@
 from datetime import date
 from typing import Any
 
-MESSAGES = {
-    "anomaly.spike": (
-        "{Channel} was {observed_kwh} kWh on {day} from {from_clock} to {until_clock}; {expected_kwh} kWh are usual then,"
-        " and nearly never more than {limit_kwh} kWh."
-    ),
-    "anomaly.zero": (
-        "{Channel} was exactly zero for {hours} measured hours, from {day} {from_clock} to {last_day} {until_clock};"
-        " {expected_kwh} kWh are usual in them."
-    ),
-}
+from aurora.domain.texts import text
 
 CRITICAL_ZERO_HOURS = 24
 CRITICAL_SPIKE_LIMITS = 5.0
@@ -71,7 +62,8 @@ def params(anomaly: dict[str, Any]) -> dict[str, Any]:
 
 def explain(message_key: str, values: dict[str, Any]) -> str:
     """The English sentence of an anomaly from its `params`."""
-    return MESSAGES[message_key].format(
+    return text(
+        message_key,
         Channel=str(values["channel"]).replace("_", " ").capitalize(),
         observed_kwh=f"{values['observed_kwh']:.1f}",
         expected_kwh=f"{values['expected_kwh']:.1f}",
@@ -84,6 +76,6 @@ def explain(message_key: str, values: dict[str, Any]) -> str:
     )
 
 
-def _day(text: str) -> str:
-    day = date.fromisoformat(text)
+def _day(written: str) -> str:
+    day = date.fromisoformat(written)
     return f"{day.day} {day:%B %Y}"

@@ -1,4 +1,5 @@
-{# Seconds covered by readings of every channel that a site is expected to measure, quarter by quarter. #}
+{# Seconds covered by readings of every channel that a site is expected to measure, quarter by quarter. Imported files fill what live
+devices left out and are expected no longer than they last; greatest() passes over the one that is not there. #}
 with
 
 quarters as (
@@ -20,7 +21,8 @@ spans as (
         measured.device_id,
         measured.channel,
         measured.first_at,
-        measured.last_at
+        measured.last_at,
+        devices.is_import
     from {{ ref('stg_facts__measured_channels') }} as measured
     inner join {{ ref('stg_facts__devices') }} as devices
         on measured.device_id = devices.device_id
@@ -47,6 +49,7 @@ channel_starts as (
         any_value(site_spans.site_last_at) as site_last_at
     from spans
     inner join site_spans on spans.site_id = site_spans.site_id
+    where not spans.is_import
     group by spans.site_id, spans.channel
 
 ),
@@ -56,6 +59,7 @@ device_quarters as (
     select
         quarters.site_id,
         spans.channel,
+        spans.is_import,
         quarters.quarter_start_at,
         energy.energy_kwh,
         coalesce(energy.covered_seconds, 0) as covered_seconds
@@ -80,7 +84,10 @@ measured as (
         channel,
         quarter_start_at,
         sum(energy_kwh) as energy_kwh,
-        min(covered_seconds) as covered_seconds
+        greatest(
+            min(covered_seconds) filter (where not is_import),
+            max(covered_seconds) filter (where is_import)
+        ) as covered_seconds
     from device_quarters
     group by site_id, channel, quarter_start_at
 
