@@ -4,18 +4,20 @@ import base64
 import hashlib
 import re
 from datetime import UTC, datetime
-from http.cookies import CookieError, SimpleCookie
 
 from anyio import to_thread
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app import joining
+from app.headers import SECURITY_HEADERS, with_headers
 from app.sessions import Sessions
 from aurora.accounts.models import User
 from aurora.domain.texts import text
 
-OPEN_PATHS = frozenset({"/login", "/login.css", "/healthz", "/readyz", "/v1/healthz", "/v1/readyz"})
+OPEN_PATHS = frozenset({"/login", "/login.css", *joining.PATHS, "/healthz", "/readyz", "/v1/healthz", "/v1/readyz"})
 PAGE_METHODS = frozenset({"GET", "HEAD"})
 # What the pages are made of; a browser never navigates there, so a refusal is a status and no way to the form.
 ASSET_FOLDERS = frozenset({"_stcore", "static", "media", "component", "app", "v1"})
@@ -23,14 +25,6 @@ ASSET_FOLDERS = frozenset({"_stcore", "static", "media", "component", "app", "v1
 # The only script of our own that a page ever inserts; the policy admits it by its hash.
 TO_LOGIN_SCRIPT = 'window.location.replace("/login");'
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
-
-SECURITY_HEADERS = {
-    "x-frame-options": "DENY",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "cross-origin-opener-policy": "same-origin",
-}
 
 
 def content_policy(shell: str) -> str:
@@ -68,7 +62,9 @@ class Gate:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        guarded = self._with_headers(scope, send) if scope["type"] == "http" else send
+        is_http = scope["type"] == "http"
+        is_cacheable = scope["path"].startswith("/static/")
+        guarded = with_headers(scope, send, self._headers, is_cacheable=is_cacheable, may_say=frozenset()) if is_http else send
         is_open = scope["type"] == "http" and scope["path"] in OPEN_PATHS
         if is_open or await self.user_of(scope) is not None:
             await self._app(scope, receive, guarded)
@@ -82,29 +78,10 @@ class Gate:
         """Whose login a request carries."""
         return await to_thread.run_sync(self._sessions.user, cookies_of(Headers(scope=scope)), datetime.now(UTC))
 
-    def _with_headers(self, scope: Scope, send: Send) -> Send:
-        is_cacheable = scope["path"].startswith("/static/")
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers[name] = value
-                if not is_cacheable:
-                    headers["cache-control"] = "no-store"
-            await send(message)
-
-        return guarded
-
 
 def cookies_of(headers: Headers) -> dict[str, str]:
-    """The cookies of a request; none where the header cannot be read."""
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        jar.load("; ".join(headers.getlist("cookie")))
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in jar.items()}
+    """The cookies of a request, as the pages' own routes read them; one that is odd costs no other."""
+    return cookie_parser("; ".join(headers.getlist("cookie")))
 
 
 def _refusal(scope: Scope) -> Response:

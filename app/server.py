@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from app import health, serving
+from app.account import Account
 from app.gate import Gate, content_policy
+from app.joining import Joining
 from app.login import Login
 from app.requests import RequestLog
 from app.services import Services, install, open_services
@@ -56,7 +59,7 @@ def run(settings: Settings, home: Home) -> None:
         services = open_services(settings, home)
         metrics.serve("app", settings, home)
         url = f"http://{settings.host}:{settings.app_port}"
-        serving.serve(pages(services), listener, lambda: _ready(home, url))
+        serving.serve(pages(services), listener, lambda: _ready(home, url), settings.trusted_proxies)
 
 
 def pages(services: Services, throttle: Throttle | None = None) -> ASGIApp:
@@ -67,13 +70,19 @@ def pages(services: Services, throttle: Throttle | None = None) -> ASGIApp:
     load_config_options(STREAMLIT_OPTIONS)
     install(services)
     _join_logs()
+    limits = throttle or Throttle(services.accounts)
     policy = content_policy((Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8"))
     return streamlit.App(
         SCRIPT,
-        routes=[*health.routes(services), *Login(services, throttle or Throttle()).routes()],
+        routes=own_routes(services, limits),
         middleware=[Middleware(RequestLog, service="app"), Middleware(Gate, sessions=services.sessions, policy=policy)],
         on_script_error=_tell,
     )
+
+
+def own_routes(services: Services, limits: Throttle) -> list[Route]:
+    """Every path of the pages that is not Streamlit's."""
+    return [*health.routes(services), *(route for part in (Login, Joining, Account) for route in part(services, limits).routes())]
 
 
 def _ready(home: Home, url: str) -> None:

@@ -8,6 +8,7 @@ from app.sessions import Sessions
 from aurora.accounts.database import Accounts
 from aurora.home import Home
 from aurora.lake.store import open_lake
+from aurora.mail import Post
 from aurora.settings import Settings
 
 
@@ -21,6 +22,7 @@ class Services:
     reader: LakeReader
     live: LiveReader
     sessions: Sessions
+    post: Post
 
 
 _installed: Services | None = None
@@ -30,7 +32,8 @@ def open_services(settings: Settings, home: Home) -> Services:
     """Open all parts. Raises NotReady where the installation is incomplete."""
     accounts = Accounts(settings.resolved_database_url)
     lake = open_lake(settings.resolved_lake_uri)
-    return Services(settings, home, accounts, LakeReader(lake), LiveReader(lake), Sessions(settings, home, accounts))
+    sessions, post = Sessions(settings, home, accounts), Post(settings)
+    return Services(settings, home, accounts, LakeReader(lake), LiveReader(lake), sessions, post)
 
 
 def install(services: Services) -> None:

@@ -32,19 +32,23 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
     return listener
 
 
-def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], **options: Any) -> None:
+def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], trusted_proxies: str = "", **options: Any) -> None:
     """Serve `app` until SIGTERM or SIGINT; `ready` is called once it answers."""
-    config = uvicorn.Config(
+    asyncio.run(_Server(configured(app, trusted_proxies, **options), ready).serve(sockets=[listener]))
+
+
+def configured(app: ASGIApp, trusted_proxies: str = "", **options: Any) -> uvicorn.Config:
+    """How `app` is served. Only `trusted_proxies` may say whom a request comes from: whoever else connects could claim anything."""
+    return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
-        # Whoever connects directly could claim any address or scheme in these headers.
-        proxy_headers=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
         timeout_graceful_shutdown=LAST_WORDS_SECONDS,
         **options,
     )
-    asyncio.run(_Server(config, ready).serve(sockets=[listener]))
 
 
 class _Server(uvicorn.Server):

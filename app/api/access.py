@@ -1,20 +1,23 @@
 """Who asks, and what may be asked about: dependencies that every route names before it looks at its input."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Query, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.security import OAuth2PasswordBearer
 
 from app.api.errors import InputError, unauthorized
-from app.api.tokens import Tokens
 from app.services import Services
-from aurora.accounts.devices import find_device
+from aurora.accounts.memberships import role_at
 from aurora.accounts.models import Device, Site, User
-from aurora.accounts.people import visible_sites
+from aurora.accounts.people import Grant, Whence, visible_place, visible_sites
+from aurora.accounts.rights import RIGHTS, Right, may
+from aurora.accounts.tokens import Tokens
 from aurora.domain.texts import text
-from aurora.errors import NotReady, Refused
+from aurora.errors import NotReady
 from aurora.lake.manifest import Snapshot
 
 _BEARER = OAuth2PasswordBearer("/v1/auth/token", refreshUrl="/v1/auth/refresh", auto_error=False)
@@ -38,12 +41,12 @@ class Subject:
         return {"site_id": self.site.site_id} | ({"device_id": self.device.device_id} if self.device else {})
 
 
-def get_services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     """What this process shares."""
     return request.app.state.services
 
 
-def get_tokens(request: Request) -> Tokens:
+async def get_tokens(request: Request) -> Tokens:
     """Issuer of tokens."""
     return request.app.state.tokens
 
@@ -52,16 +55,41 @@ Shared = Annotated[Services, Depends(get_services)]
 TokenIssuer = Annotated[Tokens, Depends(get_tokens)]
 
 
-def get_user(token: Annotated[str | None, Depends(_BEARER)], tokens: TokenIssuer) -> User:
-    """The person the bearer token was given to; 401 without a valid one."""
+def get_bearer(token: Annotated[str | None, Depends(_BEARER)]) -> str | None:
+    """The bearer token as it was sent; None without one."""
+    return token
+
+
+def asks_for_login(dependant: Dependant) -> bool:
+    """Whether a route answers nobody without a login."""
+    is_asked = dependant.call is not get_bearer and any(found.call is _BEARER for found in dependant.dependencies)
+    return is_asked or any(asks_for_login(found) for found in dependant.dependencies)
+
+
+def get_grant(token: Annotated[str | None, Depends(_BEARER)], tokens: TokenIssuer) -> Grant:
+    """The person the bearer token was given to, and by which login; 401 without a valid one."""
     if token is None:
         raise unauthorized(text("api.no_credentials"))
-    user = tokens.user(token)
-    if user is None:
+    grant = tokens.grant(token)
+    if grant is None:
         raise unauthorized(text("api.bad_token"))
-    return user
+    return grant
 
 
+CallerGrant = Annotated[Grant, Depends(get_grant)]
+
+
+async def get_user(grant: CallerGrant) -> User:
+    """The person the bearer token was given to; 401 without a valid one."""
+    return grant.user
+
+
+async def get_whence(request: Request) -> Whence:
+    """Where the request comes from."""
+    return Whence(request.client.host if request.client else "", request.headers.get("user-agent"))
+
+
+Origin = Annotated[Whence, Depends(get_whence)]
 Caller = Annotated[User, Depends(get_user)]
 
 
@@ -73,27 +101,65 @@ def get_sites(caller: Caller, services: Shared) -> dict[str, Site]:
 VisibleSites = Annotated[dict[str, Site], Depends(get_sites)]
 
 
-def get_site(site_id: str, sites: VisibleSites) -> Site:
+def get_site(site_id: str, caller: Caller, services: Shared) -> Site:
     """The site of the path; 404 where it is not the caller's."""
-    if site_id not in sites:
+    place = visible_place(services.accounts, caller.user_id, site_id, datetime.now(UTC))
+    if place is None or place[1] is not None:
         raise HTTPException(404, text("api.no_such_site", site_id=site_id))
-    return sites[site_id]
+    return place[0]
 
 
-def get_subject(device_id: str, sites: VisibleSites, services: Shared) -> Subject:
-    """The device of the path, or the site whose id stands in its place; 404 where it is not the caller's."""
-    if device_id in sites:
-        return Subject(sites[device_id], None)
-    try:
-        device = find_device(services.accounts, device_id)
-    except Refused:
-        device = None
-    if device is None or device.site_id not in sites:
+def get_subject(device_id: str, token: Annotated[str | None, Depends(_BEARER)], tokens: TokenIssuer, services: Shared) -> Subject:
+    """The device of the path, or the site whose id stands in its place; 401 without credentials, 404 where it is not the caller's.
+
+    Who asks and whether they may is answered in one step, as each step of a request waits for a thread of its own.
+    """
+    return _subject(device_id, get_grant(token, tokens).user, services)
+
+
+def _subject(device_id: str, caller: User, services: Services) -> Subject:
+    place = visible_place(services.accounts, caller.user_id, device_id, datetime.now(UTC))
+    if place is None:
         raise HTTPException(404, text("api.no_such_device", device_id=device_id))
-    return Subject(sites[device.site_id], device)
+    return Subject(*place)
+
+
+def get_device(device_id: str, caller: Caller, services: Shared) -> Device:
+    """The device of the path; 404 where it is not the caller's."""
+    subject = _subject(device_id, caller, services)
+    if subject.device is None:
+        raise HTTPException(404, text("api.no_such_device", device_id=device_id))
+    return subject.device
+
+
+def refuse_without(right: Right, services: Services, caller: User, site_id: str) -> None:
+    """Raise 403 where the caller's role at a site that they see lacks a right."""
+    if not may(role_at(services.accounts, caller.user_id, site_id, datetime.now(UTC)), right):
+        raise HTTPException(403, text("api.missing_role", roles=" or ".join(sorted(RIGHTS[right]))))
+
+
+def site_for(right: Right) -> Callable[[Site, User, Services], Site]:
+    """A dependency: the site of the path, where the caller has that right; else 404 or 403."""
+
+    def allowed(own: OwnSite, caller: Caller, services: Shared) -> Site:
+        refuse_without(right, services, caller, own.site_id)
+        return own
+
+    return allowed
+
+
+def device_for(right: Right) -> Callable[[Device, User, Services], Device]:
+    """A dependency: the device of the path, where the caller has that right at its site; else 404 or 403."""
+
+    def allowed(device: OwnDevice, caller: Caller, services: Shared) -> Device:
+        refuse_without(right, services, caller, device.site_id)
+        return device
+
+    return allowed
 
 
 OwnSite = Annotated[Site, Depends(get_site)]
+OwnDevice = Annotated[Device, Depends(get_device)]
 OwnSubject = Annotated[Subject, Depends(get_subject)]
 AsOf = Annotated[
     str | None, Query(description="A time with offset or a `refresh_id`: answer as the newest publication finished by then did.")
@@ -102,8 +168,9 @@ AsOf = Annotated[
 
 def published(services: Services, as_of: str | None) -> Snapshot:
     """The publication to answer from: the newest, or the one asked for. 404 where there was none, 410 where it is gone."""
-    if as_of is None:
-        return services.reader.snapshot()
+    newest = services.reader.snapshot()
+    if as_of is None or as_of == newest.refresh_id:
+        return newest
     try:
         return services.reader.as_of(_moment(as_of))
     except NotReady:
@@ -117,7 +184,10 @@ def _moment(as_of: str) -> datetime | str:
         return as_of
     if moment.tzinfo is None:
         raise InputError("as_of", text("api.needs_offset"))
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InputError("as_of", text("api.not_a_date")) from None
 
 
 def page_of(rows: list[dict[str, Any]], hidden: tuple[str, ...] = ("refresh_id",)) -> list[dict[str, Any]]:

@@ -1,11 +1,15 @@
 """The description of the API: OpenAPI with our own refusals in it, and a page to read it that needs nothing from outside."""
 
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
+
+from aurora.domain.descriptions import ingest_description
 
 STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #16233a; background: #f5f8fb; margin: 0 auto; max-width: 62rem;
@@ -16,6 +20,29 @@ h3 { margin: 0; font: 600 1rem/1.5 ui-monospace, monospace; overflow-wrap: anywh
 p { margin: .35rem 0; } table { border-collapse: collapse; margin-top: .5rem; font-size: .92rem; }
 td { padding: .2rem 1rem .2rem 0; vertical-align: top; } code { font-family: ui-monospace, monospace; }
 """
+
+TEXT = {"type": "string"}
+PROBLEM = {"type": "object", "properties": {"field": TEXT, "reason": TEXT}, "required": ["field", "reason"]}
+REFUSALS: dict[str, Any] = {
+    "InputProblems": {
+        "type": "object",
+        "properties": {"detail": {"anyOf": [{"type": "array", "items": PROBLEM}, TEXT]}},
+        "required": ["detail"],
+        "examples": [{"detail": [{"field": "latitude", "reason": "Input should be less than or equal to 90"}]}],
+    },
+    "Refusal": {
+        "type": "object",
+        "properties": {"detail": TEXT},
+        "required": ["detail"],
+        "examples": [{"detail": "There is no site attic among yours."}],
+    },
+}
+
+# No page of the API loads or runs anything; the description has a style of its own.
+CONTENT_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def install(api: FastAPI) -> None:
@@ -31,22 +58,30 @@ def install(api: FastAPI) -> None:
 
 
 def _describe(api: FastAPI) -> dict[str, Any]:
-    """OpenAPI of all routes; wrong input is a 400 with fields and reasons here, not a 422."""
+    """OpenAPI of all routes and of ingestion's; wrong input is a 400 with fields and reasons here, not a 422."""
     described = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
     schemas = described["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    text_only = {"type": "string"}
-    problem = {"type": "object", "properties": {"field": text_only, "reason": text_only}, "required": ["field", "reason"]}
-    schemas["InputProblems"] = {
-        "type": "object", "properties": {"detail": {"type": "array", "items": problem}}, "required": ["detail"],
-    }  # fmt: skip
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/InputProblems"}}}
+    schemas |= REFUSALS
     for methods in described["paths"].values():
         for operation in methods.values():
-            if operation["responses"].pop("422", None):
-                operation["responses"]["400"] = {"description": "Input that cannot be taken, by field", "content": content}
+            _complete(operation["responses"])
+    ingest = ingest_description()
+    described["paths"] |= ingest["paths"]
+    for kind, parts in ingest["components"].items():
+        described["components"].setdefault(kind, {}).update(parts)
     return described
+
+
+def _complete(responses: dict[str, Any]) -> None:
+    """Say of each refusal what it looks like, where the route does not."""
+    if responses.pop("422", None) or "400" in responses:
+        responses["400"] = {"description": "Input that cannot be taken, by field"} | responses.get("400", {})
+    for status, response in responses.items():
+        if status.startswith(("4", "5")) and "content" not in response:
+            name = "InputProblems" if status == "400" else "Refusal"
+            response["content"] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
 
 
 def page(described: dict[str, Any]) -> str:

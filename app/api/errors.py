@@ -6,10 +6,12 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse
 
+from app.headers import SECURITY_HEADERS
+from aurora.accounts.facts import reason_of
 from aurora.domain.texts import text
-from aurora.errors import AuroraError, NotReady, Refused
+from aurora.errors import AuroraError, Conflict, NotReady, Refused, Unknown, WrongFacts
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -23,10 +25,8 @@ class InputError(Exception):
         self.reason = reason
 
 
-class ExactJSON(Response):
+class ExactJSON(JSONResponse):
     """JSON with decimals as exact numbers, times as RFC 3339 and NaN as null."""
-
-    media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         """The body."""
@@ -44,11 +44,12 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(InputError, _wrong_input)
     api.add_exception_handler(AuroraError, _refused)
     api.add_exception_handler(FileNotFoundError, _gone)
+    api.add_exception_handler(Exception, _failed)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return _bad_request([{"field": _field(found["loc"]), "reason": str(found["msg"])} for found in error.errors()])
+    return _bad_request([{"field": _field(found["loc"]), "reason": reason_of(str(found["msg"]))} for found in error.errors()])
 
 
 async def _wrong_input(_request: Request, error: Exception) -> JSONResponse:
@@ -57,7 +58,10 @@ async def _wrong_input(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    status = 404 if isinstance(error, NotReady) else 400 if isinstance(error, Refused) else 503
+    if isinstance(error, WrongFacts):
+        return _bad_request([{"field": name, "reason": reason} for name, reason in error.problems])
+    known = ((NotReady, 404), (Unknown, 404), (Conflict, 409), (Refused, 400))
+    status = next((status for kind, status in known if isinstance(error, kind)), 503)
     return JSONResponse({"detail": str(error)}, status, {"Retry-After": "5"} if status == 503 else None)
 
 
@@ -67,6 +71,11 @@ async def _gone(request: Request, error: Exception) -> JSONResponse:
     if moment is None:
         raise error
     return JSONResponse({"detail": text("api.publication_gone", moment=moment)}, 410)
+
+
+async def _failed(_request: Request, _error: Exception) -> JSONResponse:
+    """500 without a word of what went wrong inside; the log has it. No middleware of ours sees this answer any more."""
+    return JSONResponse({"detail": text("api.failed")}, 500, SECURITY_HEADERS | {"cache-control": "no-store"})
 
 
 def _bad_request(problems: list[dict[str, str]]) -> JSONResponse:

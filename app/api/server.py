@@ -5,12 +5,30 @@ import os
 from fastapi import FastAPI
 
 from app import health, serving
-from app.api import auth, documentation, errors, forecasts, recommendations, reports, sites
-from app.api.tokens import Tokens
+from app.api import (
+    auth,
+    conditions,
+    devices,
+    documentation,
+    errors,
+    forecasts,
+    jobs,
+    keys,
+    members,
+    recommendations,
+    reports,
+    sites,
+    tables,
+    tariffs,
+    users,
+)
+from app.dagster import Dagster
+from app.headers import SecurityHeaders
 from app.requests import RequestLog
 from app.services import Services, open_services
 from app.throttle import Throttle
 from aurora import __version__, metrics
+from aurora.accounts.tokens import Tokens
 from aurora.home import Home
 from aurora.settings import Settings
 
@@ -21,7 +39,7 @@ def run(settings: Settings, home: Home) -> None:
         services = open_services(settings, home)
         metrics.serve("api", settings, home)
         url = f"http://{settings.host}:{settings.api_port}"
-        serving.serve(build(services), listener, lambda: home.note("api", {"url": url, "pid": os.getpid()}))
+        serving.serve(build(services), listener, lambda: home.note("api", {"url": url, "pid": os.getpid()}), settings.trusted_proxies)
 
 
 def build(services: Services, throttle: Throttle | None = None) -> FastAPI:
@@ -37,10 +55,12 @@ def build(services: Services, throttle: Throttle | None = None) -> FastAPI:
     )
     api.state.services = services
     api.state.tokens = Tokens(services.settings, services.home, services.accounts)
-    api.state.throttle = throttle or Throttle()
+    api.state.throttle = throttle or Throttle(services.accounts)
+    api.state.dagster = Dagster(f"http://{services.settings.host}:{services.settings.dagster_port}")
+    api.add_middleware(SecurityHeaders, policy=documentation.CONTENT_POLICY)
     api.add_middleware(RequestLog, service="api")
     errors.install(api)
-    for subject in (auth, sites, reports, forecasts, recommendations):
+    for subject in (auth, users, sites, devices, members, keys, tariffs, reports, forecasts, recommendations, tables, conditions, jobs):
         api.include_router(subject.router, prefix="/v1")
     documentation.install(api)
     return api

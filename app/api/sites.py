@@ -1,44 +1,93 @@
-"""Sites and devices of the caller."""
+"""Sites of the caller: made, read, changed, deleted."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Depends
+from pydantic import ConfigDict
 
-from app.api.access import OwnSite, OwnSubject, Shared, VisibleSites
-from app.api.errors import ExactJSON
-from aurora.accounts.devices import all_devices
-from aurora.accounts.models import Model
+from app.api.access import Caller, OwnSite, Shared, VisibleSites, site_for
+from app.api.bodies import JudgedLast
+from app.api.errors import ExactJSON, InputError
+from app.api.examples import SITE, answer
+from app.services import Services
+from aurora.accounts import sites as places
+from aurora.accounts.devices import find_device
+from aurora.accounts.facts import Facts, NewSite, SiteChanges
+from aurora.accounts.models import Model, Site
 from aurora.domain.texts import text
+from aurora.errors import Unknown
 
-router = APIRouter(tags=["sites"], responses={401: {}})
+router = APIRouter(tags=["sites"], responses={401: {}}, route_class=JudgedLast)
+ChangedSite = Annotated[Site, Depends(site_for("change_site"))]
+DoomedSite = Annotated[Site, Depends(site_for("delete"))]
 
 
-@router.get("/sites", summary="My sites", response_class=ExactJSON)
+class KnownSite(NewSite):
+    """The facts of a site."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SITE]})
+    site_id: str
+    created_at: datetime
+
+
+class KnownSites(Facts):
+    """Sites by name."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"sites": [SITE]}]})
+    sites: list[KnownSite]
+
+
+@router.get("/sites", summary="My sites", response_class=ExactJSON, responses=answer(KnownSites))
 def sites(visible: VisibleSites) -> ExactJSON:
     """The sites one is a member of, by name."""
     return ExactJSON({"sites": [facts(site) for site in visible.values()]})
 
 
-@router.get("/sites/{site_id}", summary="One site", response_class=ExactJSON, responses={404: {}})
+@router.post("/sites", summary="Make a site", status_code=201, response_class=ExactJSON, responses=answer(KnownSite, 201))
+def add_site(caller: Caller, given: NewSite, visible: VisibleSites, services: Shared) -> ExactJSON:
+    """A new site of the caller's own; its id is made from its name and is unique."""
+    named = given.model_dump(exclude_unset=True)
+    _refuse_foreign(named, visible, services)
+    made = places.add_site(services.accounts, caller, by=caller.user_id, **named)
+    return ExactJSON(facts(made), 201, {"Location": f"/v1/sites/{made.site_id}"})
+
+
+@router.get("/sites/{site_id}", summary="One site", response_class=ExactJSON, responses=answer(KnownSite) | {404: {}})
 def site(own: OwnSite) -> ExactJSON:
     """The facts of a site."""
     return ExactJSON(facts(own))
 
 
-@router.get("/sites/{site_id}/devices", summary="Devices of a site", response_class=ExactJSON, responses={404: {}})
-def devices(own: OwnSite, services: Shared) -> ExactJSON:
-    """The devices of a site, by id."""
-    return ExactJSON({"devices": [facts(device) for device in all_devices(services.accounts, own.site_id)]})
+@router.put("/sites/{site_id}", summary="Change a site", response_class=ExactJSON, responses=answer(KnownSite) | {403: {}, 404: {}})
+def change_site(own: ChangedSite, caller: Caller, given: SiteChanges, visible: VisibleSites, services: Shared) -> ExactJSON:
+    """The facts of a site after those given were changed; the others stay."""
+    changes = given.model_dump(exclude_unset=True)
+    _refuse_foreign(changes, visible, services)
+    return ExactJSON(facts(places.change_site(services.accounts, own.site_id, by=caller.user_id, **changes)))
 
 
-@router.get("/devices/{device_id}", summary="One device", response_class=ExactJSON, responses={404: {}})
-def device(subject: OwnSubject) -> ExactJSON:
-    """The facts of a device."""
-    if subject.device is None:
-        raise HTTPException(404, text("api.no_such_device", device_id=subject.name))
-    return ExactJSON(facts(subject.device))
+@router.delete("/sites/{site_id}", summary="Delete a site", status_code=204, responses={403: {}, 404: {}, 409: {}})
+def delete_site(own: DoomedSite, caller: Caller, services: Shared) -> None:
+    """Forget a site; 409 while it has devices in use."""
+    places.delete_site(services.accounts, own.site_id, by=caller.user_id)
 
 
 def facts(row: Model) -> dict[str, Any]:
     """The columns of a site or device."""
     return {column.name: getattr(row, column.name) for column in row.__table__.columns}
+
+
+def _refuse_foreign(changes: dict[str, Any], visible: dict[str, Site], services: Services) -> None:
+    """Raise InputError where a tariff or weather station is named that belongs to somebody else."""
+    tariff_id, station_id = changes.get("tariff_id"), changes.get("weather_station_id")
+    if tariff_id is not None and tariff_id not in {site.tariff_id for site in visible.values()}:
+        raise InputError("tariff_id", text("api.not_yours"))
+    if station_id is None:
+        return
+    try:
+        station = find_device(services.accounts, station_id)
+    except Unknown:
+        station = None
+    if station is None or station.site_id not in visible:
+        raise InputError("weather_station_id", text("api.not_yours"))

@@ -65,6 +65,6 @@ def _pick(sites: list[Site]) -> Site | None:
 def _way_out(services: Services, user: User) -> str:
     token = services.sessions.logout_token(st.context.cookies)
     return (
-        f'<form class="au-out" method="post" action="/logout"><span>{escape(user.username)}</span>'
+        f'<form class="au-out" method="post" action="/logout"><a href="/account" target="_self">{escape(user.username)}</a>'
         f'<input type="hidden" name="token" value="{escape(token)}"><button type="submit">{escape(text("app.sign_out"))}</button></form>'
     )

@@ -23,7 +23,14 @@ def has_energy(snapshot: Snapshot, device: Device) -> bool:
     return not rows.select("channel").head(1).collect().is_empty()
 
 
-def trend(snapshot: Snapshot, device: Device, site: Site, interval: Interval, span: Range) -> list[dict[str, Any]]:
+def history(snapshot: Snapshot, device: Device, site: Site) -> Range | None:
+    """The local days that have any energy of the device; None where there is none."""
+    rows = snapshot.scan("silver/energy").filter(pl.col("device_id") == device.device_id)
+    first, last = rows.select(pl.col("local_date").min().alias("first"), pl.col("local_date").max().alias("last")).collect().row(0)
+    return None if first is None else days_range(first, last + timedelta(days=1), site.time_zone)
+
+
+def trend(snapshot: Snapshot, device: Device, site: Site, interval: Interval, span: Range) -> pl.DataFrame:
     """Points of the buckets that begin in `span`, each whole, oldest first: `<channel>_kwh` and completeness_ratio."""
     if interval in {"15min", "hour"}:
         return _clock_points(snapshot, device, site, interval, span)
@@ -43,11 +50,11 @@ def summary(snapshot: Snapshot, device: Device, site: Site, first: date, end: da
     """Totals of the local days from `first` up to, but not with, `end`."""
     rows = _quarters(snapshot, device, days_range(first, end, site.time_zone), site)
     seconds = seconds_of_days(site.time_zone, first, end)
-    points = _added_up(rows.with_columns(pl.lit(first).alias("_start"), pl.lit(seconds).alias("_seconds")), "_start")
+    points = _added_up(rows.with_columns(pl.lit(first).alias("_start"), pl.lit(seconds).alias("_seconds")), "_start").to_dicts()
     return {name: value for name, value in points[0].items() if name != "_start"} if points else {"completeness_ratio": None}
 
 
-def _clock_points(snapshot: Snapshot, device: Device, site: Site, interval: Interval, span: Range) -> list[dict[str, Any]]:
+def _clock_points(snapshot: Snapshot, device: Device, site: Site, interval: Interval, span: Range) -> pl.DataFrame:
     wide = Range(span.start_at, span.end_at + timedelta(hours=1), span.time_zone)
     rows = _quarters(snapshot, device, wide, site)
     if interval == "15min":
@@ -68,7 +75,7 @@ def _quarters(snapshot: Snapshot, device: Device, span: Range, site: Site) -> pl
     return rows.select("channel", "interval_start_at", "energy_kwh", "covered_seconds", "local_date").collect()
 
 
-def _added_up(rows: pl.DataFrame, key: str) -> list[dict[str, Any]]:
+def _added_up(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     """One row per `_start`: energy by channel, null where nothing is known of it, and the least covered channel's completeness."""
     measured = [channel for channel in CHANNELS if channel in rows.get_column("channel").unique().to_list()]
 
@@ -81,4 +88,4 @@ def _added_up(rows: pl.DataFrame, key: str) -> list[dict[str, Any]]:
     covered = [of(channel, "covered_seconds").sum() / pl.col("_seconds").first() for channel in measured]
     completeness = [pl.min_horizontal(*covered, pl.lit(1.0)).alias("completeness_ratio")] if covered else []
     found = rows.group_by("_start").agg(*energy, *completeness).sort("_start")
-    return found.rename({} if key == "_start" else {"_start": key}).fill_nan(None).to_dicts()
+    return found.rename({} if key == "_start" else {"_start": key}).fill_nan(None)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from app.queries.live import LivePower, LiveReader
 from aurora.accounts.database import Accounts
-from aurora.accounts.devices import all_devices
+from aurora.accounts.devices import all_devices, is_retired
 from aurora.accounts.models import Device, Site
 from aurora.domain.channels import CHANNELS
 
@@ -42,7 +42,7 @@ class SitePower:
 
 def live_power(live: LiveReader, accounts: Accounts, site: Site, now: datetime) -> SitePower:
     """Power of each channel of a site at `now`."""
-    devices = [device for device in all_devices(accounts, site.site_id) if device.retired_at is None]
+    devices = [device for device in all_devices(accounts, site.site_id) if not is_retired(device, now)]
     main = [device for device in devices if device.role == "main"]
     said = live.power([device.device_id for device in main], now)
     return site_power(list(said.values()), ruled_out(site, main), now)

@@ -8,6 +8,7 @@ from aurora.domain.calendar import day_start, local_date
 
 Interval = Literal["15min", "hour", "day", "week", "month", "year"]
 Period = Literal["today", "yesterday", "week", "month", "year", "last_7_days", "last_30_days", "last_month", "last_year"]
+_BUCKETS: dict[Period, Interval] = {"week": "week", "month": "month", "year": "year", "last_month": "month", "last_year": "year"}
 INTERVAL_SECONDS = {"15min": 900, "hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 28 * 86_400, "year": 365 * 86_400}
 
 
@@ -54,6 +55,26 @@ def named(period: Period, today: date) -> tuple[date, date]:
         "last_month": ((month - timedelta(days=1)).replace(day=1), month),
         "last_year": (year.replace(year=year.year - 1), year),
     }[period]
+
+
+def base_of(period: Period, compare_to: Literal["previous_period", "last_year"], today: date) -> tuple[date, date]:
+    """The local days that a named period is held against, as (first, the one after the last): as many days as have begun of it.
+
+    `previous_period` is the one before: of a running week, month or year its first days. `last_year` begins on the same date a year
+    earlier, a week on its own weekday (52 weeks earlier). Neither reaches into the period itself.
+    """
+    first, end = named(period, today)
+    bucket = _BUCKETS.get(period)
+    if compare_to == "last_year":
+        start = first - timedelta(weeks=52) if period in {"week", "last_7_days"} else _year_before(first)
+    else:
+        start = bucket_start(first - timedelta(days=1), bucket) if bucket else first - (end - first)
+    whole = bucket_end(start, bucket) if bucket else first
+    return start, whole if period in {"last_month", "last_year"} else min(start + (end - first), whole, first)
+
+
+def _year_before(day: date) -> date:
+    return day.replace(year=day.year - 1, day=28) if (day.month, day.day) == (2, 29) else day.replace(year=day.year - 1)
 
 
 def bucket_start(day: date, interval: Interval) -> date:

@@ -1,7 +1,9 @@
-"""The published lake as one process reads it: the newest publication, looked for once a second at most, and answers kept by it."""
+"""The published lake as one process reads it: the newest publication, and the answers wanted last, kept by publication."""
 
+import os
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -28,17 +30,26 @@ class LakeReader:
         self._looked_at = float("-inf")
         self._version = -1
         self._snapshot: Snapshot | None = None
-        self._answers: dict[Hashable, Any] = {}
+        self._answers: OrderedDict[Hashable, Any] = OrderedDict()
 
     def snapshot(self) -> Snapshot:
-        """The newest publication, at most `look_seconds` old; an empty one before the first."""
+        """The newest publication; an empty one before the first.
+
+        In a folder it is never stale: whether there is a next commit is asked of the file system each time, which takes microseconds. In
+        a bucket, where that is a call over the network, it is at most `look_seconds` old.
+        """
         with self._lock:
             now = time.monotonic()
-            if self._snapshot is None or now - self._looked_at >= self._look_seconds:
+            if self._snapshot is None or now - self._looked_at >= self._look_seconds or self._has_next():
                 self._look()
                 self._looked_at = now
             assert self._snapshot is not None
             return self._snapshot
+
+    def _has_next(self) -> bool:
+        if not self.lake.storage.is_local:
+            return False
+        return os.path.exists(f"{self.lake.storage.uri}/{manifest.MANIFEST}/_delta_log/{self._version + 1:020d}.json")  # noqa: PTH110
 
     def _look(self) -> None:
         version = self.lake.version(manifest.MANIFEST)
@@ -60,12 +71,21 @@ class LakeReader:
     def answer(self, question: Hashable, ask: Callable[[Snapshot], Answer]) -> Answer:
         """What `ask` finds in the newest publication, asked once per publication and `question`."""
         snapshot = self.snapshot()
+        return self.answer_of(snapshot, question, lambda: ask(snapshot))
+
+    def answer_of(self, snapshot: Snapshot, question: Hashable, ask: Callable[[], Answer]) -> Answer:
+        """What `ask` finds in one publication, asked once while the answer is among the ones wanted last."""
         key = (snapshot.refresh_id, question)
-        if key not in self._answers:
-            if len(self._answers) >= MOST_ANSWERS:
-                self._answers.clear()
-            self._answers[key] = ask(snapshot)
-        return self._answers[key]
+        with self._lock:
+            if key in self._answers:
+                self._answers.move_to_end(key)
+                return self._answers[key]
+        found = ask()
+        with self._lock:
+            self._answers[key] = found
+            while len(self._answers) > MOST_ANSWERS:
+                self._answers.popitem(last=False)
+        return found
 
 
 def rows_of_site(snapshot: Snapshot, table: str, site_id: str, between: Sequence[Between] = ()) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from app.queries.periods import Interval, Range, bucket_end, bucket_start, whole_buckets
+from app.queries.periods import Interval, Range, bucket_end, bucket_start, days_range, whole_buckets
 from app.queries.reader import rows_of_site
 from aurora.accounts.models import Site
 from aurora.domain.calendar import days as calendar_days
@@ -24,8 +24,18 @@ def has_energy(snapshot: Snapshot, site: Site) -> bool:
     return not rows.select("local_month").head(1).collect().is_empty()
 
 
-def trend(snapshot: Snapshot, site: Site, interval: Interval, span: Range) -> list[dict[str, Any]]:
-    """Points of the buckets that begin in `span`, each whole, oldest first."""
+def history(snapshot: Snapshot, site: Site) -> Range | None:
+    """The months that have any energy of the site; None where there is none."""
+    months = rows_of_site(snapshot, "gold/energy_monthly", site.site_id).get_column("local_month")
+    first, last = months.min(), months.max()
+    if not isinstance(first, date) or not isinstance(last, date):
+        return None
+    return days_range(first, bucket_end(last, "month"), site.time_zone)
+
+
+def trend(snapshot: Snapshot, site: Site, interval: Interval, span: Range) -> pl.DataFrame:
+    """Points of the buckets that begin in `span`, each whole, oldest first: gold's columns after interval_start_at, local_date or
+    local_month."""
     if interval in {"15min", "hour"}:
         table = "gold/energy_15min" if interval == "15min" else "gold/energy_hourly"
         rows = rows_of_site(snapshot, table, site.site_id, [Between("interval_start_at", span.start_at, span.end_at)])
@@ -40,7 +50,9 @@ def trend(snapshot: Snapshot, site: Site, interval: Interval, span: Range) -> li
     rows = _days(snapshot, site, first, end)
     starts = rows.get_column("local_date").map_elements(lambda day: bucket_start(day, interval), return_dtype=pl.Date)
     groups = rows.with_columns(starts.alias("_start")).sort("_start").group_by("_start", maintain_order=True)
-    return [{column: start, **totals(part, site, start, bucket_end(start, interval))} for (start,), part in groups]
+    points = [{column: start, **totals(part, site, start, bucket_end(start, interval))} for (start,), part in groups]
+    kinds = {column: pl.Date} | {name: kind for name, kind in rows.schema.items() if name not in {*_NOT_SHOWN, *_COVERED, "local_date"}}
+    return pl.DataFrame(points, schema=kinds)
 
 
 def summary(snapshot: Snapshot, site: Site, first: date, end: date) -> dict[str, Any]:
@@ -52,9 +64,9 @@ def _days(snapshot: Snapshot, site: Site, first: date, end: date) -> pl.DataFram
     return rows_of_site(snapshot, "gold/energy_daily", site.site_id, [Between("local_date", first, end)]).sort("local_date")
 
 
-def _points(rows: pl.DataFrame, key: str) -> list[dict[str, Any]]:
+def _points(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     shown = [name for name in rows.columns if name not in {key, *_NOT_SHOWN, *_COVERED}]
-    return rows.sort(key).select(key, *shown).fill_nan(None).to_dicts()
+    return rows.sort(key).select(key, *shown).fill_nan(None)
 
 
 def totals(rows: pl.DataFrame, site: Site, first: date, end: date) -> dict[str, Any]:
