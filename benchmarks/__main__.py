@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from aurora import logs
-from benchmarks import landing, refresh
+from benchmarks import api, lake, landing, refresh
 
 FOLDER = Path(".bench")
 
@@ -14,6 +14,10 @@ def main() -> None:
     logs.configure("bench", "warning", "console")
     wanted = sys.argv[1:] or ["landing", "refresh"]
     FOLDER.mkdir(exist_ok=True)
+    if "lake" in wanted:
+        lake.build()
+    if "api" in wanted:
+        api.main()
     if "landing" in wanted:
         landing.main()
     if "refresh" in wanted:

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration import assets, checks
+from orchestration.services import of_run
 
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
@@ -20,7 +21,27 @@ forecast_job = dg.define_asset_job(
 advice_job = dg.define_asset_job(
     "score_recommendations_job", selection=dg.AssetSelection.assets(assets.recommendations), executor_def=dg.in_process_executor
 )
-JOBS = [refresh_job, train_job, forecast_job, advice_job]
+
+
+@dg.op
+def purge_people(context: dg.OpExecutionContext) -> None:
+    """Erase people who deleted their account long enough ago."""
+    from datetime import UTC, datetime
+
+    from aurora.accounts import people
+
+    services = of_run("maintain")
+    gone = people.purge(services.accounts, datetime.now(UTC), services.settings.purge_days)
+    context.log.info(f"Erased: {gone}")
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def purge_people_job() -> None:
+    """What the accounts no longer need to hold."""
+    purge_people()
+
+
+JOBS = [refresh_job, train_job, forecast_job, advice_job, purge_people_job]
 
 
 def all_schedules() -> list[dg.ScheduleDefinition]:
@@ -33,6 +54,7 @@ def all_schedules() -> list[dg.ScheduleDefinition]:
         _schedule("hourly", forecast_job, "4 * * * *"),
         _schedule("daily_advice", advice_job, "20 4 * * *"),
         _schedule("daily_training", train_job, "40 3 * * *"),
+        _schedule("daily_purge", purge_people_job, "10 3 * * *"),
     ]
 
 

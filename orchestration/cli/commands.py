@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import data, models, people, places, running
+from orchestration.cli import data, members, models, people, places, running
 
 cli = typer.Typer(
     name="aurora",
@@ -18,6 +18,7 @@ for command in (
     running.up,
     running.init,
     running.status,
+    running.doctor,
     data.refresh,
     data.sql,
     data.simulate,
@@ -31,4 +32,5 @@ cli.command("process", hidden=True)(running.process)
 cli.command("import")(data.import_file)
 cli.add_typer(places.site, name="site")
 cli.add_typer(places.device, name="device")
+cli.add_typer(members.member, name="member")
 cli.add_typer(people.user, name="user")

@@ -65,7 +65,8 @@ def replay_rejected(
 
 
 def import_file(
-    file: Annotated[str, typer.Argument(help="A CSV or Parquet file; or the word list, to show what was imported.")],
+    file: Annotated[str, typer.Argument(help="A CSV or Parquet file; or the word list or undo.")],
+    load_id: Annotated[str | None, typer.Argument(help="After undo: which import to take back.")] = None,
     site: Annotated[str | None, typer.Option(help="Id or unique name of the site.")] = None,
     device: Annotated[str | None, typer.Option(help="Land on this device instead of the site's own import device.")] = None,
     role: Annotated[str | None, typer.Option(help="sub or check: beside what main devices measure.")] = None,
@@ -78,13 +79,18 @@ def import_file(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen and change nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Import readings from a file; `aurora import list` shows what was imported."""
+    """Import readings from a file; `aurora import list` shows what was imported, `aurora import undo LOAD_ID` takes it back."""
     from ingestion.files import import_file as run
 
     context = open_context()
     if file == "list" and site is None:
         _list_imports(context, as_json=json)
         return
+    if file == "undo" and site is None:
+        _undo_import(context, load_id, as_json=json)
+        return
+    if load_id is not None:
+        raise typer.BadParameter("One file at a time.", param_hint="FILE")
     if site is None:
         raise typer.BadParameter("Say which site it belongs to.", param_hint="--site")
     with progress_bars() as progress:
@@ -105,6 +111,10 @@ def import_file(
             dry_run=dry_run,
             progress=progress,
         )
+    if done.format is not None:
+        say(f"Read as a file of {done.format}; flags say otherwise where that is wrong.")
+    if done.mapping_from is not None:
+        say(f"Columns taken as in the import {done.mapping_from}; flags say otherwise where that is wrong.")
     refused = f" The refused rows and why: {done.rejected_file}" if done.rejected_file else ""
     text = (
         f"{done.read} values read: {done.new} new, {done.known} known, {done.rejected} refused; {done.first_at} to {done.last_at}.{refused}"
@@ -119,8 +129,19 @@ def _channels(given: list[str]) -> dict[str, str]:
     return {column: channel for column, _, channel in pairs}
 
 
+def _undo_import(context: Context, load_id: str | None, *, as_json: bool) -> None:
+    from ingestion.withdrawals import undo_load
+
+    if load_id is None:
+        raise typer.BadParameter("Say which import: `aurora import list` shows them.", param_hint="LOAD_ID")
+    done = undo_load(context.lake, context.accounts, load_id, waiting=lambda who: say(f"Waiting: {who} is publishing."))
+    text = f"{done.readings} readings and {done.rejected} refused rows of {load_id} withdrawn."
+    show(done.as_dict(), as_json, f"{text} `aurora refresh` brings the days to what they are without it.")
+
+
 def _list_imports(context: Context, *, as_json: bool) -> None:
     from aurora.accounts import loads
+    from ingestion.withdrawals import is_withdrawn
 
     columns = (
         "load_id",
@@ -135,5 +156,8 @@ def _list_imports(context: Context, *, as_json: bool) -> None:
         "last_at",
         "loaded_at",
     )
-    rows = [{column: getattr(load, column) for column in columns} for load in loads.all_loads(context.accounts)]
+    rows = [
+        {column: getattr(load, column) for column in columns} | {"is_withdrawn": is_withdrawn(context.lake, load.load_id)}
+        for load in loads.all_loads(context.accounts)
+    ]
     show_table("Imports", rows, as_json, "imports")

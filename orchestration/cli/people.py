@@ -57,6 +57,15 @@ def disable(name: str, json: Json = False) -> None:
 
 
 @user.command()
+def enable(name: str, json: Json = False) -> None:
+    """Let a person in again who was shut out."""
+    from aurora.accounts import people
+
+    people.enable(open_context().accounts, name)
+    show({"username": name, "is_disabled": False}, json, f"{name} may log in again.")
+
+
+@user.command()
 def password(name: str, password_stdin: FromStdin = False, json: Json = False) -> None:
     """Give a person another password and end their logins."""
     from aurora.accounts import people
@@ -64,3 +73,56 @@ def password(name: str, password_stdin: FromStdin = False, json: Json = False) -
     context = open_context()
     people.set_password(context.accounts, name, _password(password_stdin))
     show({"username": name}, json, f"{name} has a new password; open logins are ended.")
+
+
+@user.command("list")
+def list_people(json: Json = False) -> None:
+    """Everybody with a login, also those who are disabled or wait to be purged."""
+    from aurora.accounts import people
+    from orchestration.cli.context import show_table
+
+    columns = ("user_id", "username", "email", "role", "is_disabled", "created_at", "deleted_at")
+    rows = [{name: getattr(person, name) for name in columns} for person in people.all_users(open_context().accounts)]
+    show_table("People", rows, json, "users")
+
+
+@user.command()
+def purge(json: Json = False) -> None:
+    """Forget people whose deletion is longer ago than AURORA_PURGE_DAYS, and logins that ended as long ago."""
+    from datetime import UTC, datetime
+
+    from aurora.accounts import people
+
+    context = open_context()
+    gone = people.purge(context.accounts, datetime.now(UTC), context.settings.purge_days)
+    show(gone, json, f"{gone['users']} people, {gone['logins']} logins and {gone['entries']} entries of failed logins are forgotten.")
+
+
+@user.command()
+def audit(
+    name: Annotated[str | None, typer.Argument(help="Only what this person did and what was done to them.")] = None,
+    most: Annotated[int, typer.Option(min=1, help="How many entries, the newest first.")] = 100,
+    json: Json = False,
+) -> None:
+    """Who did what, when."""
+    from aurora.accounts import audit as log
+    from aurora.accounts import people
+    from orchestration.cli.context import show_table
+
+    accounts = open_context().accounts
+    person = people.user_by_name(accounts, name).user_id if name else None
+    columns = ("at", "user_id", "action", "subject_kind", "subject_id", "site_id", "address", "details")
+    rows = [{column: getattr(entry, column) for column in columns} for entry in log.entries(accounts, person, most)]
+    show_table("Audit log", rows, json, "entries")
+
+
+@user.command("rotate-key")
+def rotate_key(json: Json = False) -> None:
+    """Sign access tokens with a new key; those of the old one are good until they expire."""
+    from datetime import UTC, datetime
+
+    from aurora.accounts.signing import KeyRing
+
+    context = open_context()
+    key_id = KeyRing(context.settings, context.home).rotate(datetime.now(UTC))
+    show({"key_id": key_id}, json, f"Access tokens are signed with key {key_id} from now on.")

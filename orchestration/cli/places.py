@@ -1,14 +1,21 @@
 """`aurora site` and `aurora device`: what is measured, and by what."""
 
-from typing import Annotated
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from orchestration.cli.context import open_context, show, show_table
+from orchestration.cli.facts import NOTHING, as_fact, with_site_facts
+from orchestration.cli.members import moment
 
 site = typer.Typer(help="Places whose energy is measured.", no_args_is_help=True)
 device = typer.Typer(help="What measures, and its keys.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Inputs = Annotated[
+    list[str] | None, typer.Option("--input", help="What an input measures, as emeter/1=production or use='consumption W'; many allowed.")
+]
 DEVICE_COLUMNS = ("device_id", "site_id", "name", "kind", "role", "energy_source", "interval_seconds", "topic")
 
 
@@ -34,6 +41,40 @@ def add_site(
     show({"site_id": made.site_id}, json, f"Site {made.site_id} belongs to {person.username}.")
 
 
+@site.command("set")
+@with_site_facts
+def set_site(site: Annotated[str, typer.Argument(help="Id or unique name.")], facts: dict[str, Any], json: Json = False) -> None:
+    """Change facts of a site, one option each; an empty value takes a fact away."""
+    from aurora.accounts import sites
+
+    accounts = open_context().accounts
+    found = sites.find_site(accounts, site)
+    sites.change_site(accounts, found.site_id, **facts)
+    show({"site_id": found.site_id, "changed": sorted(facts)}, json, f"{found.site_id}: {len(facts)} facts changed.")
+
+
+@site.command("import")
+def import_sites(
+    file: Annotated[Path, typer.Argument(help="CSV with a column for each fact.", exists=True, dir_okay=False)],
+    owner: Annotated[str | None, typer.Option(help="User name; the only admin otherwise.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and make nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Make many sites from a CSV file: all of them, or none with every bad line named."""
+    from aurora.accounts import people, site_files
+    from aurora.errors import Refused
+
+    accounts = open_context().accounts
+    person = people.user_by_name(accounts, owner) if owner else people.only_admin(accounts)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refused(f"{file} is not UTF-8 text. Save it as CSV in UTF-8.") from None
+    made = site_files.add_sites(accounts, person, site_files.read_sites(text, as_fact), is_dry_run=dry_run)
+    what = "could be made" if dry_run else "were made"
+    show({"sites": made, "is_dry_run": dry_run}, json, f"{len(made)} sites {what}; they belong to {person.username}.")
+
+
 @site.command("list")
 def list_sites(json: Json = False) -> None:
     """Show every site."""
@@ -51,10 +92,11 @@ def add_device(
     kind: Annotated[str, typer.Option(help="meter, inverter, battery, ev_charger, heat_pump, weather_station or gateway")],
     id: Annotated[str | None, typer.Option("--id")] = None,
     decoder: Annotated[str | None, typer.Option()] = None,
-    topic: Annotated[str | None, typer.Option(help="MQTT topic it publishes to; Aurora's own otherwise.")] = None,
+    topic: Annotated[str | None, typer.Option(help="MQTT topics or filters, commas between them; Aurora's own otherwise.")] = None,
     interval_seconds: Annotated[int | None, typer.Option(min=1)] = None,
     role: Annotated[str, typer.Option(help="main, sub or check")] = "main",
     energy_source: Annotated[str | None, typer.Option(help="pv, wind, hydro, chp or other")] = None,
+    input: Inputs = None,
     json: Json = False,
 ) -> None:
     """Make a device."""
@@ -63,7 +105,7 @@ def add_device(
     accounts = open_context().accounts
     made = devices.add_device(
         accounts, sites.find_site(accounts, site).site_id, name=name, kind=kind, device_id=id, role=role, decoder=decoder, topic=topic,
-        interval_seconds=interval_seconds, energy_source=energy_source,
+        interval_seconds=interval_seconds, energy_source=energy_source, inputs=as_inputs(input),
     )  # fmt: skip
     show(
         {"device_id": made.device_id, "topic": made.topic},
@@ -83,10 +125,78 @@ def list_devices(site: Annotated[str | None, typer.Option(help="Only of this sit
     show_table("Devices", rows, json, "devices")
 
 
-@device.command("key")
-def make_key(device: str, json: Json = False) -> None:
-    """Make a key for a device; it is shown once."""
+@device.command("set")
+def set_device(
+    device: str,
+    name: Annotated[str | None, typer.Option()] = None,
+    kind: Annotated[str | None, typer.Option(help="meter, inverter, battery, ev_charger, heat_pump, weather_station or gateway")] = None,
+    role: Annotated[str | None, typer.Option(help="main, sub or check")] = None,
+    energy_source: Annotated[str | None, typer.Option(help="pv, wind, hydro, chp or other")] = None,
+    decoder: Annotated[str | None, typer.Option()] = None,
+    interval_seconds: Annotated[int | None, typer.Option(min=1)] = None,
+    max_gap_seconds: Annotated[int | None, typer.Option(min=1)] = None,
+    topic: Annotated[str | None, typer.Option(help="MQTT topics it publishes to, as in `device add`.")] = None,
+    input: Inputs = None,
+    json: Json = False,
+) -> None:
+    """Change facts of a device; those not named stay, an empty text takes one away. `--input` replaces all inputs."""
     from aurora.accounts import devices
 
-    key_id, key = devices.new_key(open_context().accounts, device)
+    given = {
+        "name": name, "kind": kind, "role": role, "energy_source": energy_source, "decoder": decoder, "interval_seconds": interval_seconds,
+        "max_gap_seconds": max_gap_seconds,
+    }  # fmt: skip
+    facts = {fact: None if value == NOTHING else value for fact, value in given.items() if value is not None}
+    if input is not None:
+        facts["inputs"] = as_inputs([pair for pair in input if pair])
+    devices.change_device(open_context().accounts, device, topic=topic, **facts)
+    facts |= {} if topic is None else {"topic": topic}
+    show({"device_id": device, "changed": sorted(facts)}, json, f"{device}: {len(facts)} facts changed.")
+
+
+@device.command("retire")
+def retire_device(
+    device: str,
+    at: Annotated[str | None, typer.Option(help="When, such as 2026-12-31T23:00:00Z; now otherwise.")] = None,
+    json: Json = False,
+) -> None:
+    """End a device: from then on nothing of it is taken; what it sent stays."""
+    from aurora.accounts import devices
+
+    when = moment(at) or datetime.now(UTC)
+    devices.change_device(open_context().accounts, device, retired_at=when)
+    show({"device_id": device, "retired_at": when.isoformat()}, json, f"{device} sends until {when.isoformat(timespec='seconds')}.")
+
+
+@device.command("move")
+def move_device(device: str, site: Annotated[str, typer.Option(help="Id or unique name of its new site.")], json: Json = False) -> None:
+    """Move a device to another site."""
+    from aurora.accounts import devices, sites
+
+    accounts = open_context().accounts
+    goal = sites.find_site(accounts, site).site_id
+    devices.change_device(accounts, device, site_id=goal)
+    show({"device_id": device, "site_id": goal}, json, f"{device} is at {goal} now.")
+
+
+@device.command("key")
+def make_key(
+    device: str,
+    revoke: Annotated[str | None, typer.Option(help="Id of a key to end, instead of making one.")] = None,
+    json: Json = False,
+) -> None:
+    """Make a key for a device, which is shown once, or end one."""
+    from aurora.accounts import keys
+
+    accounts = open_context().accounts
+    if revoke is not None:
+        keys.revoke_key(accounts, revoke, device_id=device)
+        show({"key_id": revoke, "is_revoked": True}, json, f"The key {revoke} of {device} is worthless within five seconds.")
+        return
+    key_id, key = keys.new_key(accounts, device)
     show({"key_id": key_id, "key": key}, json, f"User name {device}, password (shown once): {key}")
+
+
+def as_inputs(pairs: list[str] | None) -> dict[str, str] | None:
+    """What each input measures, of texts `name=words`; None for none."""
+    return {name.strip(): words.strip() for name, _, words in (pair.rpartition("=") for pair in pairs)} if pairs else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aurora.errors import EXIT_REFUSED
 from orchestration.cli.context import Context, open_context, progress_bars, say, show
 
 if TYPE_CHECKING:
@@ -60,6 +61,22 @@ def status(json: Json = False) -> None:
     context = open_context()
     found = state.read(context.settings, context.home, context.lake, context.accounts)
     show(found, json, _status_text(found))
+
+
+def doctor(json: Json = False) -> None:
+    """Look for what keeps the installation from its work; each finding says the way out."""
+    from dataclasses import asdict
+
+    from aurora import logs, settings
+    from orchestration.running.doctor import examine
+
+    logs.configure("cli", "error", "console")
+    found = examine(settings.load())
+    is_well = all(finding.state != "fail" for finding in found)
+    lines = [f"{one.state:<4}  {one.part:<12}  {one.says}{f' -> {one.way_out}' if one.way_out else ''}" for one in found]
+    show({"is_well": is_well, "findings": [asdict(finding) for finding in found]}, json, "\n".join(lines))
+    if not is_well:
+        raise typer.Exit(EXIT_REFUSED)
 
 
 def process(name: str) -> None:

@@ -45,7 +45,7 @@ def read(settings: Settings, home: Home, lake: Lake, accounts: Accounts) -> dict
 
 def addresses(settings: Settings) -> dict[str, str]:
     """Full addresses of what people and devices reach."""
-    host = "127.0.0.1" if settings.host in {"", "0.0.0.0"} else settings.host  # noqa: S104
+    host = "127.0.0.1" if settings.host in {"", "0.0.0.0"} else settings.host  # noqa: S104  # nosec B104
     return {
         "app": f"http://{host}:{settings.app_port}",
         "api": f"http://{host}:{settings.api_port}",
