@@ -14,7 +14,7 @@ export RUNTIME__DLTHUB_TELEMETRY = false
 export MLFLOW_DISABLE_TELEMETRY = true
 export STREAMLIT_BROWSER_GATHER_USAGE_STATS = false
 
-.PHONY: help setup demo up test trials bench check coverage format lock system-packages clean
+.PHONY: help setup demo up test trials bench bench-lake check audit coverage format lock system-packages clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -44,22 +44,32 @@ trials: setup  ## The same tests with the counts that matter; resumable; writes 
 bench: setup  ## Speeds, as ratios to a floor or a peer of the same run
 	@$(BIN)/python -m benchmarks
 
+bench-lake: setup  ## The large home that some benchmarks need; outside the tree, goes on where it stopped
+	@$(BIN)/python -m benchmarks lake
+
 check: setup $(TOOLS)/.ready  ## Format, lint, types, import direction, SQL lint
 	@$(TOOLS)/bin/ruff format --check .
 	@$(TOOLS)/bin/ruff check .
 	@$(TOOLS)/bin/basedpyright --pythonpath $(BIN)/python --warnings
+	@$(TOOLS)/bin/bandit -q -r aurora ingestion transform ml app orchestration -ll -c pyproject.toml
 	@$(BIN)/python -m pytest -q tests/structure
 	@$(TOOLS)/bin/sqlfluff lint -q dbt_project/models
+
+audit: $(TOOLS)/.ready  ## Known holes of the locked dependencies; needs the network
+	@$(TOOLS)/bin/pip-audit --require-hashes -r requirements/product.lock
+
+descriptions: setup  ## Write OpenAPI, AsyncAPI and JSON Schemas anew, from the code
+	@$(BIN)/python -m orchestration.descriptions
 
 format: $(TOOLS)/.ready  ## Put every file in its one format
 	@$(TOOLS)/bin/ruff check --fix-only -q .
 	@$(TOOLS)/bin/ruff format -q .
 	@$(TOOLS)/bin/sqlfluff fix -q dbt_project/models || true
 
-coverage: setup  ## Which lines the tests run
+coverage: setup  ## Which lines the tests run, in whatever process
 	@rm -f .coverage*
-	@COVERAGE_PROCESS_START=pyproject.toml $(BIN)/python -m coverage run -m pytest -q || true
-	@$(BIN)/python -m coverage combine -q && $(BIN)/python -m coverage report --skip-covered --sort=cover
+	@$(BIN)/python -m coverage run -m pytest -q -n $(TEST_JOBS) --dist loadgroup; status=$$?; \
+	  $(BIN)/python -m coverage combine -q && $(BIN)/python -m coverage report --skip-covered --sort=cover; exit $$status
 
 lock:  ## Solve the exact versions again (needs uv)
 	@bash deploy/lock.sh

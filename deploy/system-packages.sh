@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what some tests need beside Python: a broker, a browser, a database server. Debian and its relatives.
 set -euo pipefail
-packages=(mosquitto chromium postgresql faketime iproute2)
+packages=(mosquitto chromium postgresql faketime iproute2 curl jq)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -46,6 +46,8 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
     "mosquitto": (lambda: bool(shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists()), "run `make system-packages`"),
     "chromium": (lambda: bool(CHROMIUM), "run `make system-packages`"),
     "postgresql": (lambda: _postgres_folder() is not None, "run `make system-packages`"),
+    "curl": (lambda: bool(shutil.which("curl")), "run `make system-packages`"),
+    "jq": (lambda: bool(shutil.which("jq")), "run `make system-packages`"),
     "namespaces": (_has_namespaces, "needs `unshare` and `ip` and the right to make a network namespace"),
     "test_data": (
         lambda: Path(os.environ.get("AURORA_TEST_DATA", "/nonexistent")).is_dir(),

@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from aurora.accounts import people
-from aurora.accounts.models import WebSession
+from aurora.accounts.models import Login
 from aurora.home import secret_key
 from tests.app.running import PASSWORD, Installation, form_token, running_pages
 
@@ -158,6 +158,14 @@ def test_login_makes_a_guesser_wait(pages: Installation, client: httpx.Client) -
     assert pages.log_in(client).status_code == 303
 
 
+@pytest.mark.parametrize("odd", ['x={"a":1}', "no name", "a,b=c", 'y="'])
+def test_session_lasts_beside_an_odd_cookie(pages: Installation, client: httpx.Client, odd: str) -> None:
+    pages.log_in(client)
+    name = pages_cookie(pages)
+    answer = httpx.get(pages.url, headers={"Cookie": f"{odd}; {name}={client.cookies[name]}"})
+    assert answer.status_code == 200
+
+
 def test_session_ends_when_the_cookie_is_changed(pages: Installation, client: httpx.Client) -> None:
     pages.log_in(client)
     name = pages_cookie(pages)
@@ -172,7 +180,7 @@ def test_session_ends_when_the_cookie_is_changed(pages: Installation, client: ht
 def test_session_ends_when_its_time_is_over(pages: Installation, client: httpx.Client) -> None:
     pages.log_in(client)
     with pages.accounts.transaction() as session:
-        session.execute(update(WebSession).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+        session.execute(update(Login).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
     assert client.get("/").status_code == 303
 
 

@@ -11,13 +11,25 @@ from aurora.domain import formats
 from aurora.domain.texts import catalogue, text
 
 ROOT = Path(__file__).parents[2]
-CALL = re.compile(r"""\btext\(\s*["']([a-z_]+\.[a-z0-9_]+)["']""")
+RULE_IDS = re.findall(r'Advice\(\s*"([a-z_]+)"', (ROOT / "aurora" / "domain" / "advice.py").read_text())
+CALL = re.compile(r"""\btext\(\s*["']([a-z_]+(?:\.[a-z0-9_]+)+)["']""")
+# Texts of a page's template: `$login_title` is `login.title`.
+TEMPLATE = re.compile(r"\$(app|login|account)_([a-z_]+)")
 # Keys put together from a channel, a state or a length of time where they are used.
 PUT_TOGETHER = ("channel.", "now.", "week.", "forecast.", "login.", "age.")
+# Keys that are the `message_key` of an anomaly or recommendation.
+TOLD = ("anomaly.", *(f"advice.{rule_id}." for rule_id in RULE_IDS))
 
 
 def used_keys() -> set[str]:
-    return {key for folder in ("app", "aurora") for file in (ROOT / folder).rglob("*.py") for key in CALL.findall(file.read_text())}
+    templates = (ROOT / "app" / "assets").glob("*.html")
+    in_pages = {".".join(found) for file in templates for found in TEMPLATE.findall(file.read_text())}
+    return in_pages | {
+        key
+        for folder in ("app", "aurora", "ml", "transform")
+        for file in (ROOT / folder).rglob("*.py")
+        for key in CALL.findall(file.read_text())
+    }
 
 
 def test_texts_hold_every_key_the_code_asks_for() -> None:
@@ -26,8 +38,13 @@ def test_texts_hold_every_key_the_code_asks_for() -> None:
 
 
 def test_texts_hold_no_key_that_nothing_asks_for() -> None:
-    idle = {key for key in catalogue("en").keys() - used_keys() if not key.startswith(PUT_TOGETHER)}
+    idle = {key for key in catalogue("en").keys() - used_keys() if not key.startswith((*PUT_TOGETHER, *TOLD))}
     assert idle == set()
+
+
+def test_texts_tell_every_rule_of_advice() -> None:
+    assert len(RULE_IDS) >= 4
+    assert {f"advice.{rule_id}.{part}" for rule_id in RULE_IDS for part in ("title", "description", "action")} <= catalogue("en").keys()
 
 
 def test_text_is_missing_loudly_and_falls_back_to_english() -> None:

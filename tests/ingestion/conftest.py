@@ -21,6 +21,7 @@ from paho.mqtt import client as mqtt
 
 from aurora.accounts import devices
 from aurora.accounts.database import Accounts
+from aurora.accounts.keys import new_key
 from aurora.accounts.models import Site
 from aurora.home import Home
 from aurora.lake.store import Lake
@@ -117,7 +118,7 @@ def new_device(accounts: Accounts, site: Site) -> Callable[..., KeyedDevice]:
 
     def make(device_id: str, **facts: Any) -> KeyedDevice:
         devices.add_device(accounts, site.site_id, name=device_id, kind=facts.pop("kind", "meter"), device_id=device_id, **facts)
-        key_id, key = devices.new_key(accounts, device_id)
+        key_id, key = new_key(accounts, device_id)
         return KeyedDevice(device_id, key, key_id)
 
     return make

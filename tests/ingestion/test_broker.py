@@ -2,14 +2,17 @@
 
 import signal
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from aurora.accounts import devices
+from aurora.accounts.keys import new_key, revoke_key
 from aurora.errors import Refused
 from aurora.lake.store import Lake
 from ingestion.broker import run
+from ingestion.broker_login import login_problem
+from ingestion.listener import broker_address
 from ingestion.server import open_service
 
 READINGS = "bronze/readings"
@@ -62,13 +65,13 @@ def test_revoked_key_closes_the_broker_within_five_seconds(broker, accounts, con
     connection.client.subscribe(f"aurora/v1/{one.device_id}/#", qos=1)
     connection.publish(one.topic, as_reading(1.0))
     eventually(lambda: len(connection.received) == 1)
-    devices.revoke_key(accounts, one.key_id)
+    revoke_key(accounts, one.key_id)
     time.sleep(3)
     connection.publish(one.topic, as_reading(2.0))
     time.sleep(0.5)
     assert len(connection.received) == 1
     assert connect(one.device_id, one.key).answer == "Not authorized"
-    _key_id, fresh = devices.new_key(accounts, one.device_id)
+    _key_id, fresh = new_key(accounts, one.device_id)
     assert connect(one.device_id, fresh).answer == "Success"
 
 
@@ -114,3 +117,15 @@ def test_nothing_in_the_broker_lost_when_ingestion_is_killed(
 def test_taken_port_refused_with_the_setting_to_change(broker, settings, home) -> None:
     with pytest.raises(Refused, match=rf"Port {settings.mqtt_port} is taken .* Set AURORA_MQTT_PORT to a free one."):
         run(settings, home)
+
+
+def test_login_is_tried_without_ending_the_listeners_session(
+    ingestion, settings, home, connect, new_device, as_reading, lake, eventually
+) -> None:
+    address = broker_address(settings, home)
+    assert login_problem(address) is None
+    assert "refuses" in (login_problem(replace(address, password="wrong")) or "")
+    assert "reached" in (login_problem(replace(address, port=1)) or "")
+    one = new_device("meter-1")
+    connect(one.device_id, one.key).publish(one.topic, as_reading(1.0))
+    eventually(lambda: lake.scan("bronze/readings").collect().height)

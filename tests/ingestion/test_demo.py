@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from aurora.accounts import devices, sites
+from aurora.accounts import sites
+from aurora.accounts.keys import device_of_key
 from aurora.domain.channels import CHANNELS
 from aurora.lake.store import Lake
 from ingestion import bronze
@@ -84,7 +85,7 @@ def test_preparing_twice_lands_once(lake: Lake, accounts, admin, home, settings)
     assert told[-1][0] == told[-1][1]
     assert [site.site_id for site in sites.all_sites(accounts)] == sorted(plant.site_id for plant in PLANTS)
     login = login_device(accounts, home)
-    device = devices.device_of_key(accounts, login["key"])
+    device = device_of_key(accounts, login["key"])
     assert device is not None
     assert (device.device_id, device.role) == (login["device_id"], "sub")
 

@@ -16,6 +16,7 @@ from aurora.lake.store import Lake
 from ingestion import bronze
 from ingestion.files import LoadSummary, import_file
 from ingestion.replay import replay_rejected
+from ingestion.withdrawals import undo_load
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -244,3 +245,62 @@ def test_real_local_clock_gives_the_same_instants_as_the_utc_column(load, lake: 
     different = set(found.get_column("measured_at")) ^ expected
     assert summary.rejected == 0
     assert len(different) <= 2, "the source leaves out one of the two hours that the clock shows twice"
+
+
+def test_what_was_said_of_a_header_is_taken_over_until_that_import_is_undone(load, lake: Lake, accounts) -> None:
+    first = load("wann,a\n2026-10-01 00:00,1500\n2026-10-01 01:00,500\n", time_column="wann", time_zone="Asia/Tokyo", unit="Wh",
+                 channels={"a": "grid_import"})  # fmt: skip
+    later = "wann,a\n2026-10-02 00:00,2500\n2026-10-02 01:00,500\n"
+    second = load(later)
+    assert (first.mapping_from, second.mapping_from) == (None, first.load_id)
+    assert landed(lake)[2:3] == [("home-import", "grid_import", "interval_kwh", datetime(2026, 10, 1, 15, tzinfo=UTC), 3600, 2.5)]
+    corrected = load(later, unit="kWh")
+    assert corrected.mapping_from in {first.load_id, second.load_id}
+    assert landed(lake)[4][5] == 2500.0
+    for other in ("wann,b\n2026-10-02 00:00,1\n", "a,wann\n1,2026-10-02 00:00\n"):
+        with pytest.raises(Refused, match="--time-column"):
+            load(other)
+    for load_id in (corrected.load_id, second.load_id, first.load_id):
+        undo_load(lake, accounts, load_id)
+    with pytest.raises(Refused, match="--time-column"):
+        load(later)
+
+
+def _at(hour: float) -> datetime:
+    return datetime(2026, 10, 1, tzinfo=UTC) + timedelta(hours=hour)
+
+
+def _hours(first: int, last: int) -> str:
+    return "time,load_kwh\n" + "\n".join(f"{_at(hour).isoformat()},{hour + 1}" for hour in range(first, last)) + "\n"
+
+
+def test_import_into_a_gap_of_another_main_device_lands(load, lake: Lake, accounts, site) -> None:
+    devices.add_device(accounts, site.site_id, name="Meter", kind="meter", device_id="meter-1")
+    load(_hours(0, 5), device="meter-1")
+    load(_hours(10, 15), device="meter-1")
+    assert load(_hours(5, 10), name="gap.csv").new == 5
+    for first, last in ((4, 10), (5, 11), (0, 2), (2, 12)):
+        with pytest.raises(Refused, match=f"meter-1 already measures consumption at {_at(10 if first == 5 else first).isoformat()[:13]}"):
+            load(_hours(first, last), name="over.csv")
+
+
+def test_withdrawn_readings_of_another_main_device_are_no_rivals(load, lake: Lake, accounts, site) -> None:
+    devices.add_device(accounts, site.site_id, name="Meter", kind="meter", device_id="meter-1")
+    load(_hours(0, 5), device="meter-1")
+    columns = lake.scan(bronze.READINGS).select(bronze.READING_COLUMNS.names).with_columns(value=pl.lit(None, pl.Float64)).collect()
+    bronze.land_readings(lake, bronze.stamps_above(lake), columns.to_arrow().cast(bronze.READING_COLUMNS), "test", NOW)
+    assert load(_hours(0, 5), name="other.csv").new == 5
+
+
+@pytest.mark.parametrize(("measure", "unit", "gap"), [("register_kwh", "kWh", True), ("power_kw", "kW", False)])
+def test_register_measures_its_gaps_and_power_holds_for_a_while(load, accounts, site, measure: str, unit: str, gap: bool) -> None:
+    devices.add_device(accounts, site.site_id, name="Meter", kind="meter", device_id="meter-1")
+    text = "time,x\n" + "\n".join(f"{_at(hour).isoformat()},{100 + hour}" for hour in (0, 1, 2, 30, 31))
+    load(text, device="meter-1", channels={"x": "consumption"}, measure=measure, unit=unit)
+    with pytest.raises(Refused, match="meter-1"):
+        load(_hours(1, 4), name="near.csv")
+    if gap:
+        with pytest.raises(Refused, match="meter-1"):
+            load(_hours(10, 12), name="far.csv")
+    else:
+        assert load(_hours(10, 12), name="far.csv").new == 2

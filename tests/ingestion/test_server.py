@@ -11,7 +11,9 @@ import httpx
 import polars as pl
 import pytest
 
-from aurora.accounts import devices
+from aurora.accounts import devices, memberships, people, sites
+from aurora.accounts.keys import new_gateway_key, revoke_key
+from aurora.accounts.tokens import Tokens
 from aurora.lake.store import Lake
 
 READINGS, REJECTED = "bronze/readings", "bronze/rejected"
@@ -123,7 +125,7 @@ def test_http_without_a_valid_key_refused_before_the_body_is_judged(ingestion, h
         401,
     ]
     assert http.post("/v1/ingest/energy_data", content=b"{", headers={"X-API-Key": one.key}).status_code == 400
-    devices.revoke_key(accounts, one.key_id)
+    revoke_key(accounts, one.key_id)
     time.sleep(2.1)
     assert http.post("/v1/ingest/energy_data", content=b"{", headers={"X-API-Key": one.key}).status_code == 401
 
@@ -164,3 +166,63 @@ def test_sigterm_ends_the_process_within_five_seconds_and_keeps_what_waited(
     assert processes.end(slow, signal.SIGTERM) == 0
     assert time.monotonic() - started < 5
     assert lake.scan(READINGS).collect().height == 1
+
+
+def test_gateway_key_speaks_for_each_device_that_the_body_names(ingestion, http, accounts, new_device, site, lake: Lake) -> None:
+    meter = new_device("meter-1")
+    owner = people.user_by_name(accounts, "ada")
+    other = sites.add_site(accounts, owner, name="Other", site_id="other", time_zone="UTC", latitude=0, longitude=0)
+    devices.add_device(accounts, other.site_id, name="m", kind="meter", device_id="elsewhere")
+    key_id, key = new_gateway_key(accounts, site.site_id)
+    headers, body = {"X-API-Key": key}, {"timestamp": now_text(), "consumption_kwh": 1}
+    assert http.post("/v1/ingest/energy_data", json=[body | {"device_id": "meter-1"}], headers=headers).json() == {"accepted": 1}
+    mixed = [body, body | {"device_id": "elsewhere"}, body | {"device_id": "meter-1", "consumption_kwh": -1}, body | {"device_id": 5}]
+    refused = http.post("/v1/ingest/energy_data", json=mixed, headers=headers)
+    assert (refused.status_code, [(fault["field"], fault["reason"]) for fault in refused.json()["detail"]]) == (
+        400,
+        [
+            ("[0].device_id", "missing_field"),
+            ("[1].device_id", "unknown_device"),
+            ("[2].consumption_kwh", "negative"),
+            ("[3].device_id", "unknown_device"),
+        ],
+    )
+    assert lake.scan(READINGS).collect().get_column("device_id").to_list() == [meter.device_id]
+    revoke_key(accounts, key_id)
+    time.sleep(2.1)
+    assert http.post("/v1/ingest/energy_data", json=body | {"device_id": "meter-1"}, headers=headers).status_code == 401
+
+
+def test_person_sends_for_devices_of_owned_sites_alone(ingestion, http, accounts, settings, home, new_device, site, lake: Lake) -> None:
+    new_device("meter-1")
+    tokens = Tokens(settings, home, accounts)
+    bob = people.add_user(accounts, "bob", "correct horse battery", "user")
+    memberships.add_member(accounts, site.site_id, username="bob", role="viewer")
+    ada = people.user_by_name(accounts, "ada")
+    as_ada, as_bob = ({"Authorization": f"Bearer {tokens.issue(user, datetime.now(UTC))['access_token']}"} for user in (ada, bob))
+    body = {"device_id": "meter-1", "timestamp": now_text(), "consumption_kwh": 1}
+    assert http.post("/v1/ingest/energy_data", json=body, headers=as_ada).status_code == 202
+    assert (
+        http.post("/v1/ingest/energy_data", json=[body, body | {"device_id": "ghost", "consumption_kwh": -1}], headers=as_ada).status_code
+        == 404
+    )
+    assert http.post("/v1/ingest/energy_data", json={"device_id": "meter-1"}, headers=as_bob).status_code == 404
+    assert http.post("/v1/ingest/energy_data", json=body | {"device_id": None}, headers=as_ada).status_code == 400
+    assert http.post("/v1/ingest/energy_data", json=body, headers={"Authorization": "Bearer x.y.z"}).status_code == 401
+    assert lake.scan(READINGS).collect().height == 1
+
+
+def test_retired_device_sends_until_its_time_has_come(ingestion, http, accounts, new_device) -> None:
+    one = new_device("meter-1")
+    headers, body = {"X-API-Key": one.key}, {"timestamp": now_text(), "consumption_kwh": 1}
+    devices.change_device(accounts, "meter-1", retired_at=datetime.now(UTC) + timedelta(seconds=4))
+    assert http.post("/v1/ingest/energy_data", json=body, headers=headers).status_code == 202
+    time.sleep(6.5)
+    assert http.post("/v1/ingest/energy_data", json=body, headers=headers).status_code == 401
+
+
+def test_guesser_of_keys_has_to_wait(ingestion, http) -> None:
+    answers = [http.post("/v1/ingest/energy_data", content=b"{}", headers={"X-API-Key": f"guess-{number}"}) for number in range(125)]
+    assert {answer.status_code for answer in answers[:100]} == {401}
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) > 0

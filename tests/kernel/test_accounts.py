@@ -50,13 +50,38 @@ def postgresql(free_port: Callable[[], int]) -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+HOME_OF_0001 = (
+    "insert into identifiers values ('house', 'site'), ('m1', 'device')",
+    "insert into users values ('u1', 'bob', null, 'x', 'user', false, '2026-01-01')",
+    "insert into sites (site_id, name, time_zone, latitude, longitude, created_at) values ('house', 'House', 'UTC', 1, 2, '2026-01-01')",
+    "insert into memberships values ('house', 'u1', 'owner', null)",
+    (
+        "insert into devices (device_id, site_id, name, kind, role, is_import, created_at)"
+        " values ('m1', 'house', 'Meter', 'meter', 'main', false, '2026-01-01')"
+    ),
+    "insert into device_keys values ('k1', 'm1', 'hash', '2026-01-01', null)",
+)
+
+
 def _check_migrations(url: str) -> None:
     accounts = Accounts(url)
     accounts.migrate()
     with accounts.engine.connect() as connection:
         difference = compare_metadata(MigrationContext.configure(connection), Model.metadata)
     assert difference == []
-    accounts.migrate("base")
+    accounts.migrate("base", is_down=True)
+    accounts.migrate("0001")
+    tables = ("users", "sites", "memberships", "devices", "device_keys")
+    with accounts.engine.begin() as connection:
+        for statement in HOME_OF_0001:
+            connection.exec_driver_sql(statement)
+    for _ in range(2):
+        accounts.migrate()
+        with accounts.engine.connect() as connection:
+            assert [connection.exec_driver_sql(f"select count(*) from {table}").scalar() for table in tables] == [1] * 5
+        accounts.migrate("0001", is_down=True)
+        with accounts.engine.connect() as connection:
+            assert [connection.exec_driver_sql(f"select count(*) from {table}").scalar() for table in tables] == [1] * 5
     accounts.migrate()
     admin = people.add_user(accounts, "ada", "correct horse battery", "admin")
     made = sites.add_site(accounts, admin, name="Home", time_zone="Europe/Berlin", latitude=1.0, longitude=2.0)

@@ -1,0 +1,66 @@
+"""Every block of docs/connect.md does what it says: commands make devices, and each payload becomes their readings."""
+
+import re
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from typer.testing import CliRunner
+
+from ingestion.landing import Landing
+from ingestion.listener import Listener, broker_address
+from ingestion.messages import Decoded
+from ingestion.registry import DeviceRegistry
+from orchestration.cli.commands import cli
+
+PAGE = Path(__file__).parents[2] / "docs" / "connect.md"
+BLOCK = re.compile(r"^```(?P<kind>\w+)(?P<about>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+MOMENT = re.compile(r"2026-11-01T12:00:00(Z?)")
+SAID = {
+    "aurora": {("grid_import", 4711.25)},
+    "shelly-em": {("production", 1.8405)},
+    "shelly-pro": {("grid_import", 26.28957), ("grid_export", 131.88186)},
+    "heat-pump": {("consumption", 9098.245), ("consumption", 0.17)},
+    "fridge": {("consumption", 1.05), ("consumption", 0.102)},
+    "ha": {("production", 0.5125)},
+    "test-meter": {("grid_import", 120.1)},
+    "slimme-meter": {("grid_import", 8151.958), ("grid_export", 4583.589), ("grid_import", 0.243), ("grid_export", 0.0)},
+    "p1-reader": {("grid_import", 3.003), ("grid_import", 0.5), ("grid_export", 0.0)},
+    "emontx": {("grid_import", 0.1), ("grid_export", 0.0), ("production", 0.2)},
+}
+
+
+@pytest.fixture
+def said(settings, home, accounts, admin, site, lake) -> dict[str, list[Decoded]]:
+    """What each payload of the page says, by the device named above it, after every command before it."""
+    listener = Listener(broker_address(settings, home), Landing(lake, settings), DeviceRegistry(accounts), settings)
+    found: dict[str, list[Decoded]] = {}
+    blocks = list(BLOCK.finditer(PAGE.read_text(encoding="utf-8")))
+    for command in [line for block in blocks if block["kind"] == "sh" for line in block["text"].splitlines()]:
+        words = shlex.split(command)
+        assert words[0] == "aurora"
+        done = CliRunner().invoke(cli, words[1:])
+        assert done.exit_code == 0, (command, done.output)
+    for block in blocks:
+        about = block["about"].split()
+        if len(about) == 2:
+            text = MOMENT.sub(now_as, block["text"].strip("\n"))
+            found.setdefault(about[0], []).append(listener._decode(about[1], text.encode()))
+    return found
+
+
+def now_as(found: re.Match[str]) -> str:
+    """The time it is, written as the page writes its own: in UTC, or by the clock of the site, which is in Berlin."""
+    now = datetime.now(UTC)
+    return f"{now:%Y-%m-%dT%H:%M:%SZ}" if found[1] else f"{now.astimezone(ZoneInfo('Europe/Berlin')):%Y-%m-%dT%H:%M:%S}"
+
+
+def test_every_payload_of_the_page_becomes_the_readings_of_its_device(said) -> None:
+    assert said.keys() == SAID.keys()
+    for device, parts in said.items():
+        readings = [reading for part in parts for reading in part.readings]
+        assert [part.rejections for part in parts if part.rejections] == [], device
+        assert {reading.device_id for reading in readings} == {"main-meter" if device == "aurora" else device}
+        assert {(r.channel, round(r.value, 6)) for r in readings} == SAID[device]
