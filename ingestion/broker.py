@@ -20,7 +20,7 @@ from amqtt.errors import AMQTTError
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.mqtt.puback import PubackPacket
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
-from amqtt.session import IncomingApplicationMessage, OutgoingApplicationMessage, Session
+from amqtt.session import ApplicationMessage, IncomingApplicationMessage, OutgoingApplicationMessage, Session
 
 from aurora import logs, metrics
 from aurora.accounts.database import Accounts
@@ -140,6 +140,13 @@ def session_id(client_id: str, username: str | None, password: str | None) -> st
 class PatientHandler(BrokerProtocolHandler):
     """Keeps a message until its PUBACK, however long a commit takes; amqtt gives it up after 5 s, and when the receiver dies."""
 
+    passing_on: ApplicationMessage | None = None
+
+    async def mqtt_deliver_next_message(self) -> ApplicationMessage | None:
+        """The next message of this sender, remembered until it was passed on."""
+        self.passing_on = await super().mqtt_deliver_next_message()
+        return self.passing_on
+
     @classmethod
     async def init_from_connect(cls, *given: Any, **named: Any) -> tuple["BrokerProtocolHandler", Session]:
         """As amqtt reads a CONNECT, with the session under a name of its user's own."""
@@ -178,6 +185,31 @@ class PatientBroker(Broker):
         if await self._topic_filtering(session, subscription[0], Action.SUBSCRIBE):
             await super()._publish_retained_messages_for_subscription(subscription, session)
 
+    async def _handle_message_delivery(
+        self, client_session: Session, handler: BrokerProtocolHandler, wait_deliver: "asyncio.Future[Any]"
+    ) -> bool:
+        if isinstance(handler, PatientHandler):
+            handler.passing_on = None
+        return await super()._handle_message_delivery(client_session, handler, wait_deliver)
+
+    async def _handle_disconnect(
+        self, client_session: Session, handler: BrokerProtocolHandler, disconnect_waiter: "asyncio.Future[Any]"
+    ) -> None:
+        # amqtt forgets what a sender that leaves was already told to be safe, and clears the queue of one that has left.
+        await self._pass_on(client_session, handler, _taken_from(client_session))
+        await super()._handle_disconnect(client_session, handler, disconnect_waiter)
+
+    async def _client_message_loop(self, client_session: Session, handler: BrokerProtocolHandler) -> None:
+        await super()._client_message_loop(client_session, handler)
+        begun = [handler.passing_on] if isinstance(handler, PatientHandler) and handler.passing_on else []
+        await self._pass_on(client_session, handler, begun + _taken_from(client_session))
+
+    async def _pass_on(self, session: Session, handler: BrokerProtocolHandler, messages: list[ApplicationMessage]) -> None:
+        for message in messages:
+            told: asyncio.Future[ApplicationMessage] = asyncio.get_running_loop().create_future()
+            told.set_result(message)
+            await super()._handle_message_delivery(session, handler, told)
+
     async def _handle_client_session(self, reader, writer, client_session, handler, server: Server, listener_name: str) -> None:
         if not await self._authenticate(client_session, self.listeners_config[listener_name]):
             # amqtt ends the session of that name first, and keeps one for whoever it turns away.
@@ -186,6 +218,12 @@ class PatientBroker(Broker):
             await writer.close()
             return
         await super()._handle_client_session(reader, writer, client_session, handler, server, listener_name)
+
+
+def _taken_from(session: Session) -> list[ApplicationMessage]:
+    """What waits to be passed on, out of the queue."""
+    queue = session.delivered_message_queue
+    return [queue.get_nowait() for _ in range(queue.qsize())]
 
 
 async def serve(settings: Settings, home: Home, stop: threading.Event) -> None:

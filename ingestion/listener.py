@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,7 @@ class Listener:
         self._connection = 0
         self._client = self._new_client()
         self.is_connected = threading.Event()
+        self.is_subscribed = threading.Event()
 
     def start(self) -> None:
         """Connect, now or as soon as the broker is there, and listen."""
@@ -122,6 +124,7 @@ class Listener:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
         return client
 
     def _on_connect(self, client: "Client", _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
@@ -133,6 +136,12 @@ class Listener:
         client.subscribe([(topic, 1) for topic in (*TOPICS, *sorted(self._subscribed))])
         self.is_connected.set()
         log.info("listening", host=self._address.host, port=self._address.port)
+
+    def _on_subscribe(self, _client: "Client", _data: Any, _mid: int, reasons: Sequence[Any], _properties: Any) -> None:
+        refused = sum(reason.is_failure for reason in reasons)
+        if refused:
+            log.error("the broker refused subscriptions; give the listener the right to read its topics", refused=refused)
+        self.is_subscribed.set()
 
     def _on_disconnect(self, _client: "Client", _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.is_connected.clear()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
 COMMIT_WAIT_SECONDS = 30.0
+FIRST_SUBSCRIPTION_SECONDS = 5.0
 SOURCE = "http"
 
 log = logs.logger(__name__)
@@ -250,6 +251,9 @@ def open_service(settings: Settings, home: Home) -> Iterator[Callable[[], bool]]
     landing.start()
     server, thread = _serve(make_app(Door(landing, gate, registry, settings), settings), settings)
     listener.start()
+    # A broker keeps nothing for a session it has never seen subscribe: who is told "ready" may send.
+    if not listener.is_subscribed.wait(FIRST_SUBSCRIPTION_SECONDS):
+        log.warning("the broker has not answered yet; MQTT follows as soon as it does", host=settings.host, port=settings.mqtt_port)
     home.note("ingestion", {"url": f"http://{settings.host}:{settings.ingest_port}", "pid": os.getpid()})
     log.info("ingestion ready", port=settings.ingest_port)
     try:

@@ -3,7 +3,7 @@
 import signal
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -97,6 +97,20 @@ def test_messages_before_the_first_connection_of_the_listener_arrive(
     with open_service(settings, home):
         eventually(lambda: lake.scan(READINGS).collect().height >= 50)
     assert lake.scan(READINGS).collect().get_column("value").n_unique() == 50
+
+
+def test_what_was_acknowledged_arrives_though_its_sender_leaves_at_once(
+    ingestion, connect, new_device, as_reading, lake: Lake, eventually
+) -> None:
+    device, begin = new_device("meter-1"), datetime.now(UTC) - timedelta(hours=1)
+    for sender in range(5):
+        connection = connect(device.device_id, device.key)
+        for number in range(100):
+            at = begin + timedelta(seconds=100 * sender + number)
+            told = connection.client.publish(device.topic, as_reading(float(100 * sender + number), at), qos=1)
+        told.wait_for_publish(10)
+        connection.close()
+    eventually(lambda: lake.scan(READINGS).collect().height == 500, 10)
 
 
 def test_nothing_in_the_broker_lost_when_ingestion_is_killed(
