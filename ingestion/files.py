@@ -2,7 +2,8 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from collections.abc import Mapping as Mapped
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,15 +15,18 @@ from aurora.accounts import devices, loads, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.facts import DeviceRole
 from aurora.accounts.models import Device, Load, Site
-from aurora.domain.mapping import Wishes, looks_like_totals, propose
+from aurora.domain.mapping import Mapping, Wishes, looks_like_totals, propose
 from aurora.errors import Refused
 from aurora.lake.store import Between, Lake
 from aurora.settings import Settings
 from ingestion import bronze
 from ingestion.exports import filled, read_export
+from ingestion.exports.series import Series
+from ingestion.exports.table import Export
 from ingestion.loads import land_load, land_refused
+from ingestion.packing import unpacked
 from ingestion.rivals import first_rival
-from ingestion.tables import Readout, read_out
+from ingestion.tables import Readout
 from ingestion.withdrawals import is_withdrawn
 
 KEY = ["channel", "measure", "measured_at"]
@@ -44,6 +48,7 @@ class LoadSummary:
         first_at: Time of the earliest good value; ISO 8601.
         format: The vendor's format that was recognised; None where the columns' names alone said what they are.
         mapping_from: The earlier import of a file with the same columns from which what was said of them is taken over; None for none.
+        costs: What the file says that its energy cost, by currency; empty where it says nothing.
     """
 
     load_id: str
@@ -56,8 +61,9 @@ class LoadSummary:
     last_at: str | None
     format: str | None
     mapping_from: str | None
+    costs: dict[str, float]
 
-    def as_dict(self) -> dict[str, str | int | None]:
+    def as_dict(self) -> dict[str, Any]:
         """The summary as JSON can hold it."""
         return asdict(self)
 
@@ -74,14 +80,14 @@ def import_file(
     time_column: str | None = None,
     time_zone: str | None = None,
     unit: str | None = None,
-    channels: Mapping[str, str] | None = None,
+    channels: Mapped[str, str] | None = None,
     measure: str | None = None,
     label: str | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
     now: datetime | None = None,
 ) -> LoadSummary:
-    """Import a CSV or Parquet file with a time column and a column per channel.
+    """Import a file of energy data: one that a vendor exports, or any CSV or Parquet file with a time column and a column per channel.
 
     Args:
         lake: Where readings go.
@@ -108,14 +114,14 @@ def import_file(
     moment = now or datetime.now(UTC)
     place = sites.find_site(accounts, site)
     told(0, 4, "reading")
-    export = read_export(file)
+    with unpacked(file) as plain:
+        export = read_export(plain)
     given = Wishes(time_column, time_zone, unit, dict(channels or {}), measure, label)
-    header = loads.fingerprint(export.frame.columns)
+    header = loads.fingerprint(export.columns)
     chosen, mapping_from = _as_before(lake, accounts, place, header, given)
-    wishes = filled(chosen, export.wishes)
-    mapping = propose(export.frame.columns, wishes)
-    readout = read_out(export.frame, mapping, export.first_line)
-    if wishes.measure is None:
+    mapping = _mapping(export, filled(chosen, export.wishes))
+    readout = export.read_out(mapping)
+    if chosen.measure is None and export.wishes.measure is None:
         _refuse_hidden_totals(readout)
     told(1, 4, "comparing")
     target = _target(accounts, place, device, role, is_dry=True)
@@ -129,7 +135,7 @@ def import_file(
     rejected_file = None
     if not dry_run:
         rejected_file = _write_refused(readout.refused, file, settings.resolved_home / "rejected", load_id)
-    summary = _summary(load_id, readout, fresh.height, rejected_file, (export.format, mapping_from))
+    summary = _summary(load_id, readout, fresh.height, rejected_file, (export.format, mapping_from), _costs(export, mapping))
     if not dry_run:
         _keep(accounts, summary, place, target, file, loads.noted(asdict(mapping), header, _said(chosen), known_from), moment)
         stamps = bronze.stamps_above(lake)
@@ -140,6 +146,26 @@ def import_file(
             raise Refused(f"{load_id} was undone while it ran; nothing of it is stored.")
     told(4, 4, "done")
     return summary
+
+
+def _mapping(export: Export | Series, wishes: Wishes) -> Mapping:
+    """What the file's columns mean. Raises Refused where that is not said, by the file or by a person."""
+    unsaid = [name for name in export.unsaid if getattr(wishes, name) is None]
+    if unsaid:
+        flags = " and ".join(f"--{name}" for name in unsaid)
+        named = ", ".join(export.columns[1:])
+        raise Refused(f"The file does not say in which unit or how {named} count. Say it with {flags}, and which is what with --channel.")
+    return propose(export.columns, wishes, may_add=export.may_add)
+
+
+def _costs(export: Export | Series, mapping: Mapping) -> dict[str, float]:
+    """What the file says that the series which were read cost, by currency."""
+    found: dict[str, float] = {}
+    for name in mapping.columns:
+        currency, amount = export.costs.get(name, ("", 0.0))
+        if name in export.costs:
+            found[currency] = round(found.get(currency, 0.0) + amount, 5)
+    return found
 
 
 def _as_before(lake: Lake, accounts: Accounts, site: Site, header: str, given: Wishes) -> tuple[Wishes, str | None]:
@@ -230,7 +256,9 @@ def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> tuple[
     return once.join(newest, on=same, how="anti", nulls_equal=True, maintain_order="left"), known_from
 
 
-def _summary(load_id: str, readout: Readout, new: int, rejected_file: str | None, known_by: tuple[str | None, str | None]) -> LoadSummary:
+def _summary(
+    load_id: str, readout: Readout, new: int, rejected_file: str | None, known_by: tuple[str | None, str | None], costs: dict[str, float]
+) -> LoadSummary:
     times = readout.readings.get_column("measured_at")
     first, last = (None, None) if times.is_empty() else (times.min(), times.max())
     return LoadSummary(
@@ -244,6 +272,7 @@ def _summary(load_id: str, readout: Readout, new: int, rejected_file: str | None
         last_at=last.isoformat() if isinstance(last, datetime) else None,
         format=known_by[0],
         mapping_from=known_by[1],
+        costs=costs,
     )
 
 

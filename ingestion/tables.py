@@ -21,6 +21,8 @@ CLOCKS = ("%H:%M:%S%.f", "%H:%M")
 DATES = ("%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y")
 TWO_WAYS = ("%m/%d/%Y", "%d/%m/%Y")
 MOST_SECONDS = 366 * 86_400
+READ = ("line", "column", "channel", "measure", "measured_at", "interval_seconds", "value")
+REFUSED = ("line", "column", "channel", "measure", "time", "value", "reason")
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,9 @@ def read_out(frame: pl.DataFrame, mapping: Mapping, first_line: int = 2) -> Read
         .alias("measured_at"),
         pl.col("number").alias("value"),
     )
-    readings = good.sort("line", maintain_order=True).select(
-        "line", "column", "channel", "measure", "measured_at", "interval_seconds", "value"
-    )
+    readings = good.sort("line", maintain_order=True).select(*READ)
     refused = cells.filter(pl.col("reason").is_not_null()).sort("line", maintain_order=True)
-    columns = ["line", "column", "channel", "measure", "time", pl.col("text").alias("value"), "reason"]
-    return Readout(readings, refused.select(columns), cells.height)
+    return Readout(readings, refused.with_columns(pl.col("text").alias("value")).select(*REFUSED), cells.height)
 
 
 def most_frequent_spacing_seconds(times: pl.Series) -> int | None:
@@ -152,19 +151,22 @@ def _cells(timed: pl.DataFrame, name: str, mapping: Mapping) -> pl.DataFrame:
     ).filter(text.is_not_null() & (text != ""))
     plain = _decimal_point(frame.get_column("text"))
     number = plain.cast(pl.Float64, strict=False) * UNIT_TO_KILO[meaning.unit]
-    reason = (
-        pl.when(pl.col("time_fault").is_not_null())
-        .then(pl.col("time_fault"))
-        .when(pl.col("number").is_null())
+    reason = pl.coalesce("time_fault", fault_of_number(pl.col("number")))
+    return frame.with_columns(number.alias("number")).with_columns(reason.alias("reason")).drop("time_fault")
+
+
+def fault_of_number(number: pl.Expr) -> pl.Expr:
+    """Why a number in kW or kWh cannot be a reading; null where it can."""
+    return (
+        pl.when(number.is_null())
         .then(pl.lit("wrong_type"))
-        .when(~pl.col("number").is_finite())
+        .when(~number.is_finite())
         .then(pl.lit("not_finite"))
-        .when(pl.col("number") < 0)
+        .when(number < 0)
         .then(pl.lit("negative"))
-        .when(pl.col("number") > MOST_KWH)
+        .when(number > MOST_KWH)
         .then(pl.lit("implausible"))
     )
-    return frame.with_columns(number.alias("number")).with_columns(reason.alias("reason")).drop("time_fault")
 
 
 def _decimal_point(text: pl.Series) -> pl.Series:
@@ -241,11 +243,16 @@ def _wall_times(wall: pl.Series, mapping: Mapping) -> tuple[pl.Series, pl.Series
         return utc, _fault(utc)
     if mapping.time_zone is None:
         raise Refused(f"The times in {mapping.time_column} have no offset. Say their zone with --time-zone, such as Europe/Berlin.")
+    return utc_of_walls(wall, mapping.time_zone)
+
+
+def utc_of_walls(wall: pl.Series, zone: str) -> tuple[pl.Series, pl.Series]:
+    """Instants of a clock's times in the file's order, and why not where a time is none or was skipped by the clock."""
     known = wall.is_not_null()
     micros = wall.drop_nulls().to_physical()
     is_backwards = len(micros) > 1 and micros[0] > micros[-1]
     ordered = (micros.reverse() if is_backwards else micros).to_numpy()
-    utc, is_skipped = wall_times_to_utc(ordered, mapping.time_zone)
+    utc, is_skipped = wall_times_to_utc(ordered, zone)
     utc, is_skipped = (utc[::-1], is_skipped[::-1]) if is_backwards else (utc, is_skipped)
     frame = pl.DataFrame({"place": known.arg_true(), "utc": utc, "skipped": is_skipped})
     joined = pl.DataFrame({"place": pl.int_range(len(wall), dtype=pl.UInt32, eager=True)}).join(

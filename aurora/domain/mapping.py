@@ -23,11 +23,12 @@ DAY_MICROS = 86_400 * MICRO
 
 TIME_NAMES = frozenset(
     "timestamp time datetime date_time date ts ts_utc measured_at utc_timestamp local_time interval_start interval_end interval_start_at"
-    " period_start period_end start_time end_time start end zeit zeitstempel zeitpunkt datum datum_uhrzeit von bis".split()
+    " period_start period_end start_time end_time start end measurement_time date_and_time"
+    " zeit zeitstempel zeitpunkt datum datum_uhrzeit datum_und_uhrzeit von bis".split()
 )
 CHANNEL_NAMES = {
     "consumption": ("consumption", "load", "usage", "verbrauch", "stromverbrauch"),
-    "production": ("production", "generation", "pv", "solar", "pv_production", "solar_production", "erzeugung"),
+    "production": ("production", "generation", "pv", "solar", "pv_production", "solar_production", "system_production", "erzeugung"),
     "grid_import": ("grid_import", "import", "imported", "netzbezug", "bezug"),
     "grid_export": ("grid_export", "export", "exported", "feed_in", "einspeisung", "netzeinspeisung"),
     "battery_charge": ("battery_charge", "charge", "battery_charging"),
@@ -76,15 +77,20 @@ class Mapping:
     label: str
 
 
-def propose(names: Sequence[str], wishes: Wishes) -> Mapping:
+def propose(names: Sequence[str], wishes: Wishes, *, may_add: bool = False) -> Mapping:
     """The mapping of a file with columns of these names.
+
+    Args:
+        names: Of the columns.
+        wishes: What is known of them.
+        may_add: Several columns may be named for one channel, which is their sum.
 
     Raises:
         Refused: If a wish cannot be met, or the names leave more than one reading; says which flags settle it.
     """
     _check_wishes(names, wishes)
     time_column = wishes.time_column or _time_column(names)
-    columns = _channel_columns([name for name in names if name != time_column], wishes)
+    columns = _channel_columns([name for name in names if name != time_column], wishes, may_add=may_add and bool(wishes.channels))
     plain = _plain(time_column)
     label = wishes.label or ("end" if re.search(r"(^|_)(end|bis)(_|$)", plain) else "start")
     return Mapping(time_column, wishes.time_zone or ("UTC" if re.search(r"(^|_)utc(_|$)", plain) else None), columns, label)
@@ -171,7 +177,7 @@ def _time_column(names: Sequence[str]) -> str:
     raise Refused(f"{problem}. Say which with --time-column COLUMN.")
 
 
-def _channel_columns(names: Sequence[str], wishes: Wishes) -> dict[str, ColumnMeaning]:
+def _channel_columns(names: Sequence[str], wishes: Wishes, *, may_add: bool) -> dict[str, ColumnMeaning]:
     chosen = {name: channel for name in names if (channel := wishes.channels.get(name) or (None if wishes.channels else _channel(name)))}
     if not chosen:
         raise Refused(
@@ -179,7 +185,7 @@ def _channel_columns(names: Sequence[str], wishes: Wishes) -> dict[str, ColumnMe
         )
     for channel in CHANNELS:
         rivals = [name for name, known in chosen.items() if known == channel]
-        if len(rivals) > 1:
+        if len(rivals) > 1 and not may_add:
             raise Refused(f"Several columns may be {channel} ({', '.join(rivals)}). Say which with --channel COLUMN={channel}.")
     return {name: _meaning(name, channel, wishes) for name, channel in chosen.items()}
 

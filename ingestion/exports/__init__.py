@@ -5,27 +5,37 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aurora.domain.mapping import Wishes
-from ingestion.exports import enphase, octopus, sma
+from ingestion.exports import enphase, fronius, green_button, home_assistant, nem12, octopus, sma
+from ingestion.exports.series import Series
 from ingestion.exports.table import Export
 from ingestion.tables import SAMPLE_BYTES, read_file, text_of
 
-FORMATS: tuple[Callable[[str], Export | None], ...] = (sma.read, octopus.read, enphase.read)
+Reader = Callable[[str], Export | Series | None]
+
+FORMATS: tuple[Reader, ...] = (sma.read, octopus.read, enphase.read, fronius.read, nem12.read, home_assistant.read)
 
 
-def read_export(file: Path) -> Export:
-    """A file's table, and what its columns mean where a vendor's format is recognised.
+def read_export(file: Path) -> Export | Series:
+    """What a file holds, and what it means where a vendor's format is recognised.
 
     Raises:
-        Refused: If it is not there, empty, or neither CSV nor Parquet.
+        Refused: If it is not there, empty, or of no kind that can be read.
     """
     head = text_of(file, SAMPLE_BYTES)
-    read = next((read for read in FORMATS if head is not None and _table(read, head) is not None), None)
+    read = _reader(head) if head is not None else None
     text = text_of(file) if read is not None else None
-    found = _table(read, text) if read is not None and text is not None else None
+    found = _tried(read, text) if read is not None and text is not None else None
     return found or Export(None, read_file(file), Wishes())
 
 
-def _table(read: Callable[[str], Export | None], text: str) -> Export | None:
+def _reader(head: str) -> Reader | None:
+    """The format of a file that begins so."""
+    if green_button.recognises(head):
+        return green_button.read
+    return next((read for read in FORMATS if _tried(read, head) is not None), None)
+
+
+def _tried(read: Reader, text: str) -> Export | Series | None:
     try:
         return read(text)
     except csv.Error:

@@ -1,10 +1,12 @@
 """What a recognised file is."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping as Mapped
+from dataclasses import dataclass, field
 
 import polars as pl
 
-from aurora.domain.mapping import Wishes
+from aurora.domain.mapping import Mapping, Wishes
+from ingestion.tables import Readout, read_out
 
 
 @dataclass(frozen=True)
@@ -16,9 +18,27 @@ class Export:
         frame: One row per line, one column per series and one for the time.
         wishes: What the format says that its columns mean.
         first_line: Line of the file that the first row stands on.
+        costs: What the file says that a column cost: currency and amount, by the column's name.
+        unsaid: What the file leaves open and a person has to say.
     """
 
     format: str | None
     frame: pl.DataFrame
     wishes: Wishes
     first_line: int = 2
+    costs: Mapped[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
+    unsaid: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns, that of the time among them."""
+        return self.frame.columns
+
+    @property
+    def may_add(self) -> bool:
+        """A column is a channel: what several inverters of one file make is not added up unasked."""
+        return False
+
+    def read_out(self, mapping: Mapping) -> Readout:
+        """The readings and refusals of the file under a mapping."""
+        return read_out(self.frame, mapping, self.first_line)

@@ -65,7 +65,7 @@ def replay_rejected(
 
 
 def import_file(
-    file: Annotated[str, typer.Argument(help="A CSV or Parquet file; or the word list or undo.")],
+    file: Annotated[str, typer.Argument(help="A CSV, Parquet, Green Button or NEM12 file, also packed; or the word list or undo.")],
     load_id: Annotated[str | None, typer.Argument(help="After undo: which import to take back.")] = None,
     site: Annotated[str | None, typer.Option(help="Id or unique name of the site.")] = None,
     device: Annotated[str | None, typer.Option(help="Land on this device instead of the site's own import device.")] = None,
@@ -115,6 +115,8 @@ def import_file(
         say(f"Read as a file of {done.format}; flags say otherwise where that is wrong.")
     if done.mapping_from is not None:
         say(f"Columns taken as in the import {done.mapping_from}; flags say otherwise where that is wrong.")
+    for currency, amount in done.costs.items():
+        say(f"The file says that its energy cost {amount:,.2f} {currency}.")
     refused = f" The refused rows and why: {done.rejected_file}" if done.rejected_file else ""
     text = (
         f"{done.read} values read: {done.new} new, {done.known} known, {done.rejected} refused; {done.first_at} to {done.last_at}.{refused}"
