@@ -21,7 +21,8 @@ _log = logger(__name__)
 def bind(host: str, port: int, setting: str) -> socket.socket:
     """A socket that listens on `host` and `port`. Raises Refused, naming the setting, where the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named as TCP, or asyncio leaves Nagle's algorithm on: every answer, which is sent in two parts, would wait 40 ms for the caller's ACK.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

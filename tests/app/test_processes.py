@@ -1,5 +1,6 @@
 """The processes of the pages and the API: start, refuse, end."""
 
+import asyncio
 import json
 import shutil
 import socket
@@ -12,6 +13,7 @@ from starlette.testclient import TestClient
 
 import app.api.server
 import app.server
+from app import serving
 from app.services import open_services
 from aurora.accounts.models import User
 from aurora.errors import NotReady, Refused
@@ -46,6 +48,23 @@ def test_process_names_the_setting_when_its_port_is_taken(settings: Settings, ho
         port = other.getsockname()[1]
         with pytest.raises(Refused, match=f"Port {port} is taken by another program. Set AURORA_{setting.upper()} to a free one."):
             run(settings.model_copy(update={setting: port}), home)
+
+
+def test_process_sends_each_part_of_an_answer_at_once() -> None:
+    """The system would hold back the second part until the caller has confirmed the first, which takes them 40 ms."""
+
+    async def first_connection() -> int:
+        loop = asyncio.get_running_loop()
+        accepted: asyncio.Future[socket.socket] = loop.create_future()
+        with serving.bind("127.0.0.1", 0, "AURORA_API_PORT") as listener:
+            server = await asyncio.start_server(lambda _reader, writer: accepted.set_result(writer.get_extra_info("socket")), sock=listener)
+            async with server:
+                _reader, writer = await asyncio.open_connection(*listener.getsockname())
+                is_sent_at_once = (await accepted).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                writer.close()
+        return is_sent_at_once
+
+    assert asyncio.run(first_connection()) == 1
 
 
 @pytest.mark.parametrize(("run", "setting"), RUNS)
