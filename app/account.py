@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from app.forms import address_of, form_fields, is_same_origin, page, set_cookie, waiting, whence_of
+from app.forms import address_of, form_fields, is_same_origin, page, set_cookie, told, waiting, whence_of
 from app.services import Services
 from app.throttle import Throttle
 from aurora.accounts import people
@@ -76,7 +76,7 @@ class Account:
             fields = await form_fields(request)
             is_own = fields is not None and self._services.sessions.is_own_form(action, fields.get("token", ""), request.cookies)
             if fields is None or not is_own or not is_same_origin(request):
-                return HTMLResponse(escape(text("login.expired_form")), status_code=403)
+                return told(text("account.title"), text("login.expired_form"), 403, is_inside=True)
             return await to_thread.run_sync(self._answer, request, deed, fields)
 
         return submit
@@ -136,7 +136,7 @@ class Account:
     def _delete(self, request: Request, grant: Grant, fields: dict[str, str]) -> Response:
         self._prove(request, grant, fields)
         people.delete_user(self._services.accounts, grant.user, datetime.now(UTC), address_of(request))
-        answer = page("told.html", {"title": text("account.leave"), "words": text("account.left")})
+        answer = told(text("account.leave"), text("account.left"))
         answer.delete_cookie(self._services.sessions.cookie_name)
         return answer
 

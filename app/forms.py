@@ -15,6 +15,19 @@ from aurora.domain.texts import catalogue, text
 ASSETS = Path(__file__).parent / "assets"
 MOST_FORM_BYTES = 8192
 SECTIONS = ("app.", "login.", "account.")
+# What stands above a form; `told.html` brings its own.
+TITLES = {
+    "account.html": "account.title",
+    "confirm.html": "account.confirm_title",
+    "invitation.html": "account.invitation_title",
+    "invited.html": "account.invitation_title",
+    "login.html": "login.title",
+    "logout.html": "login.logout_title",
+    "register.html": "account.register_title",
+    "reset.html": "account.reset_title",
+    "reset_confirm.html": "account.new_password_title",
+}
+WIDE = frozenset({"account.html"})
 
 
 def address_of(request: Request) -> str:
@@ -62,10 +75,22 @@ def outer_page(services: Services, request: Request, file_name: str, values: dic
 
 
 def page(file_name: str, values: dict[str, str], status: int = 200, parts: dict[str, str] | None = None) -> HTMLResponse:
-    """A page of `assets`. Names of texts (`$login_title`) and `values` are escaped, `parts` are HTML that was made here."""
+    """A page of `assets` in its frame. Names of texts (`$login_title`) and `values` are escaped, `parts` are HTML that was made here."""
     words = {key.replace(".", "_"): known for key, known in catalogue("en").items() if key.startswith(SECTIONS)}
-    filled = {name: escape(value) for name, value in (words | values).items()} | (parts or {})
-    return HTMLResponse(Template((ASSETS / file_name).read_text(encoding="utf-8")).substitute(filled), status_code=status)
+    around = {"title": text(TITLES[file_name]) if file_name in TITLES else "", "width": "wide" if file_name in WIDE else "narrow"}
+    filled = {name: escape(value) for name, value in (words | around | values).items()} | (parts or {})
+    content = _template(file_name).substitute(filled).rstrip()
+    return HTMLResponse(_template("frame.html").substitute(filled | {"content": content}), status_code=status)
+
+
+def told(title: str, words: str, status: int = 200, *, is_inside: bool = False) -> HTMLResponse:
+    """A page that only says something; its way on is the energy pages for somebody who `is_inside`, else the login."""
+    goal = {"goal": "/", "goal_words": text("account.back")} if is_inside else {"goal": "/login", "goal_words": text("login.submit")}
+    return page("told.html", {"title": title, "words": words} | goal, status)
+
+
+def _template(file_name: str) -> Template:
+    return Template((ASSETS / file_name).read_text(encoding="utf-8"))
 
 
 def set_cookie(services: Services, answer: Response, request: Request, name: str, value: str, seconds: int | None) -> None:

@@ -11,13 +11,13 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import joining
+from app import invited, joining
 from app.headers import SECURITY_HEADERS, with_headers
 from app.sessions import Sessions
 from aurora.accounts.models import User
 from aurora.domain.texts import text
 
-OPEN_PATHS = frozenset({"/login", "/login.css", *joining.PATHS, "/healthz", "/readyz", "/v1/healthz", "/v1/readyz"})
+OPEN_PATHS = frozenset({"/login", "/login.css", *joining.PATHS, invited.PATH, "/healthz", "/readyz", "/v1/healthz", "/v1/readyz"})
 PAGE_METHODS = frozenset({"GET", "HEAD"})
 # What the pages are made of; a browser never navigates there, so a refusal is a status and no way to the form.
 ASSET_FOLDERS = frozenset({"_stcore", "static", "media", "component", "app", "v1"})

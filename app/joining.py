@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from app.forms import address_of, outer_fields, outer_page, waiting
+from app.forms import address_of, outer_fields, outer_page, told, waiting
+from app.invited import carried, secret_in, way_to
 from app.login import welcome
 from app.services import Services
 from app.throttle import Throttle
@@ -36,8 +37,9 @@ class Joining:
     def _show(self, path: str) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         async def show(request: Request) -> Response:
             if path == "/register" and self._services.settings.registration == "closed":
-                return self._told(request, text("account.register_title"), text("account.closed"), 403)
-            return self._form(request, path, {"secret": request.query_params.get("token", "")})
+                return told(text("account.register_title"), text("account.closed"), 403)
+            query = request.query_params
+            return self._form(request, path, {"secret": query.get("token", ""), "invitation": query.get("invitation", "")})
 
         return show
 
@@ -58,34 +60,34 @@ class Joining:
 
     def _register(self, request: Request, fields: dict[str, str]) -> Response:
         if self._services.settings.registration == "closed":
-            return self._told(request, text("account.register_title"), text("account.closed"), 403)
+            return told(text("account.register_title"), text("account.closed"), 403)
         address = address_of(request)
         if seconds := self._throttle.register(address):
             return self._wait(request, "/register", fields, seconds)
         username, password, email = (fields.get(name, "") for name in ("username", "password", "email"))
         user = people.register(self._services.accounts, self._services.post, username, password, email, address)
-        return welcome(self._services, request, user)
+        return welcome(self._services, request, user, way_to(secret_in(fields, "invitation")))
 
     def _reset(self, request: Request, fields: dict[str, str]) -> Response:
         account = fields.get("account", "")
         if seconds := self._throttle.reset(account, address_of(request)):
             return self._wait(request, "/reset", fields, seconds)
         people.send_reset(self._services.accounts, self._services.post, account)
-        return self._told(request, text("account.reset_title"), text("account.reset_sent"))
+        return told(text("account.reset_title"), text("account.reset_sent"))
 
     def _set_password(self, request: Request, fields: dict[str, str]) -> Response:
         address = address_of(request)
         if seconds := self._throttle.spend_token(address):
             return self._wait(request, "/reset/confirm", fields, seconds)
         people.reset_password(self._services.accounts, fields.get("secret", ""), fields.get("password", ""), address)
-        return self._told(request, text("account.new_password_title"), text("account.password_set"))
+        return told(text("account.new_password_title"), text("account.password_set"))
 
     def _confirm(self, request: Request, fields: dict[str, str]) -> Response:
         address = address_of(request)
         if seconds := self._throttle.spend_token(address):
             return self._wait(request, "/confirm", fields, seconds)
         people.confirm_email(self._services.accounts, self._services.post, fields.get("secret", ""), address)
-        return self._told(request, text("account.confirm_title"), text("account.confirmed"))
+        return told(text("account.confirm_title"), text("account.confirmed"))
 
     def _wait(self, request: Request, path: str, fields: dict[str, str], seconds: int) -> Response:
         problem = text("login.too_many", seconds=seconds)
@@ -93,9 +95,6 @@ class Joining:
 
     def _form(self, request: Request, path: str, fields: dict[str, str], status: int = 200) -> HTMLResponse:
         names = ("username", "email", "account", "secret", "problem")
-        given = {f"given_{name}" if name != "problem" else name: fields.get(name, "") for name in names}
+        given = {f"given_{name}" if name != "problem" else name: fields.get(name, "") for name in names} | carried(fields)
         file_name = path.removeprefix("/").replace("/", "_") + ".html"
         return outer_page(self._services, request, file_name, given, status)
-
-    def _told(self, request: Request, title: str, words: str, status: int = 200) -> HTMLResponse:
-        return outer_page(self._services, request, "told.html", {"title": title, "words": words}, status)

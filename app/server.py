@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from app import health, serving
 from app.account import Account
 from app.gate import Gate, content_policy
+from app.invited import Invited
 from app.joining import Joining
 from app.login import Login
 from app.requests import RequestLog
@@ -82,7 +83,7 @@ def pages(services: Services, throttle: Throttle | None = None) -> ASGIApp:
 
 def own_routes(services: Services, limits: Throttle) -> list[Route]:
     """Every path of the pages that is not Streamlit's."""
-    return [*health.routes(services), *(route for part in (Login, Joining, Account) for route in part(services, limits).routes())]
+    return [*health.routes(services), *(route for part in (Login, Joining, Invited, Account) for route in part(services, limits).routes())]
 
 
 def _ready(home: Home, url: str) -> None:

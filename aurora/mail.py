@@ -59,23 +59,27 @@ class Post:
         """Wait until every job so far is done."""
         self._jobs.join()
 
-    def send(self, recipient: str, subject: str, body: str) -> None:
-        """Send one mail now, with two more tries. A mail that cannot be sent is logged without its text and recipient."""
+    def send(self, recipient: str, subject: str, body: str, *, is_patient: bool = True) -> bool:
+        """Send one mail now, with two more tries where it `is_patient`; whether it was taken.
+
+        A mail that cannot be sent is logged without its text and recipient.
+        """
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = self._sender, recipient, subject
         message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=urlsplit(self.public_url).hostname or "localhost")
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(body)
-        for wait in (*RETRY_SECONDS, None):
+        for wait in (*(RETRY_SECONDS if is_patient else ()), None):
             try:
                 deliver(self._url, message)
             except (OSError, smtplib.SMTPException) as error:
                 _log.warning("mail_failed", error=type(error).__name__, is_last=wait is None)
                 if wait is None or isinstance(error, smtplib.SMTPRecipientsRefused):
-                    return
+                    return False
                 time.sleep(wait)
             else:
-                return
+                return True
+        return False
 
     def _work(self) -> None:
         while True:

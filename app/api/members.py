@@ -14,8 +14,6 @@ from app.api.examples import INVITATION, MEMBER, answer
 from aurora.accounts import invitations, memberships
 from aurora.accounts.facts import Facts
 from aurora.accounts.models import Site
-from aurora.domain.texts import text
-from aurora.mail import Post
 
 router = APIRouter(tags=["members"], responses={401: {}}, route_class=JudgedLast)
 ManagedSite = Annotated[Site, Depends(site_for("manage_members"))]
@@ -126,7 +124,8 @@ def invite(own: ManagedSite, caller: Caller, given: invitations.NewInvitation, s
     named = given.model_dump(exclude_unset=True)
     made = invitations.invite(services.accounts, own.site_id, caller.user_id, by=caller.user_id, **named)
     if given.email is not None and services.post.is_configured:
-        _mail(services.post, given.email, caller.username, made["token"])
+        recipient, post = given.email, services.post
+        post.later(lambda: invitations.send_mail(post, recipient, caller.username, made["token"]))
     return ExactJSON(made, 201)
 
 
@@ -135,16 +134,10 @@ def invite(own: ManagedSite, caller: Caller, given: invitations.NewInvitation, s
 )
 def withdraw(own: ManagedSite, invitation_id: str, caller: Caller, services: Shared) -> None:
     """Make an invitation worthless."""
-    invitations.withdraw(services.accounts, own.site_id, invitation_id, by=caller.user_id)
+    invitations.withdraw(services.accounts, invitation_id, own.site_id, by=caller.user_id)
 
 
 @router.post("/invitations/accept", summary="Accept an invitation", response_class=ExactJSON, responses=answer(Membership))
 def accept(caller: Caller, given: Acceptance, services: Shared) -> ExactJSON:
     """The membership one has got for the secret of an invitation."""
     return ExactJSON(invitations.accept(services.accounts, caller.user_id, given.token, by=caller.user_id))
-
-
-def _mail(post: Post, recipient: str, username: str, token: str) -> None:
-    # The site's name is left out: whoever may name a site could otherwise write to strangers in Aurora's name.
-    body = text("mail.invitation", username=username, token=token, url=post.public_url, days=invitations.DAYS)
-    post.later(lambda: post.send(recipient, text("mail.invitation_subject"), body))

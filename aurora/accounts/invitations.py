@@ -17,7 +17,9 @@ from aurora.accounts.memberships import Role, give_role
 from aurora.accounts.models import Invitation, Membership, Site
 from aurora.accounts.owners import is_owner
 from aurora.accounts.sites import existing_site
+from aurora.domain.texts import text
 from aurora.errors import Conflict, Unknown, WrongFacts
+from aurora.mail import Post
 
 DAYS = 14
 MOST_OPEN = 100
@@ -60,15 +62,29 @@ def open_invitations(accounts: Accounts, site_id: str) -> list[dict[str, Any]]:
         return [_shown(row) for row in session.scalars(_open(site_id, datetime.now(UTC)).order_by(Invitation.created_at.desc()))]
 
 
-def withdraw(accounts: Accounts, site_id: str, invitation_id: str, by: str | None = None) -> None:
-    """Make an invitation worthless. Raises Unknown where there is none."""
+def withdraw(accounts: Accounts, invitation_id: str, site_id: str | None = None, by: str | None = None) -> str:
+    """Make an invitation worthless, where a site is named one to that site; returns its site. Raises Unknown where there is none."""
     now = datetime.now(UTC)
+    wanted = select(Invitation).where(Invitation.invitation_id == invitation_id, *_is_open(now))
     with accounts.transaction() as session:
-        invitation = session.scalar(_open(site_id, now).where(Invitation.invitation_id == invitation_id))
+        invitation = session.scalar(wanted if site_id is None else wanted.where(Invitation.site_id == site_id))
         if invitation is None:
             raise Unknown(f"There is no open invitation {invitation_id}.")
         invitation.revoked_at = now
-        note(session, "invitation.withdraw", user_id=by, subject=("invitation", invitation_id), site_id=site_id)
+        note(session, "invitation.withdraw", user_id=by, subject=("invitation", invitation_id), site_id=invitation.site_id)
+        return invitation.site_id
+
+
+def link(post: Post, token: str) -> str:
+    """The address that whoever is invited opens to accept."""
+    return f"{post.public_url}/invitation?token={token}"
+
+
+def send_mail(post: Post, recipient: str, username: str, token: str, *, is_patient: bool = True) -> bool:
+    """Mail the link of an invitation that `username` made, now; whether it was taken."""
+    # The site's name is left out: whoever may name a site could otherwise write to strangers in Aurora's name.
+    body = text("mail.invitation", username=username, url=link(post, token), days=DAYS)
+    return post.send(recipient, text("mail.invitation_subject"), body, is_patient=is_patient)
 
 
 def accept(accounts: Accounts, user_id: str, token: str, by: str | None = None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import data, members, models, people, places, running
+from orchestration.cli import data, invitations, members, models, people, places, running, sources
 
 cli = typer.Typer(
     name="aurora",
@@ -22,6 +22,7 @@ for command in (
     data.refresh,
     data.sql,
     data.simulate,
+    sources.pull,
     models.train,
     models.forecast,
     models.recommend,
@@ -30,6 +31,9 @@ for command in (
 cli.command("replay-rejected")(data.replay_rejected)
 cli.command("process", hidden=True)(running.process)
 cli.command("import")(data.import_file)
+places.site.command("invite")(invitations.invite)
+places.site.command("invitations")(invitations.invitations)
+places.site.add_typer(invitations.invitation, name="invitation")
 cli.add_typer(places.site, name="site")
 cli.add_typer(places.device, name="device")
 cli.add_typer(members.member, name="member")

@@ -15,9 +15,11 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
+from app import invited
 from app.account import Account
-from app.forms import page
+from app.forms import told
 from app.gate import Gate
+from app.invited import Invited
 from app.joining import PATHS, Joining
 from app.login import Login
 from app.services import Services, open_services
@@ -63,7 +65,7 @@ def inbox(free_port: Callable[[], int]) -> Iterator[tuple[Inbox, int]]:
 
 def pages_of(services: Services) -> Starlette:
     limits = Throttle(services.accounts)
-    routes = [route for part in (Login, Joining, Account) for route in part(services, limits).routes()]
+    routes = [route for part in (Login, Joining, Invited, Account) for route in part(services, limits).routes()]
     return Starlette(routes=routes, middleware=[Middleware(Gate, sessions=services.sessions, policy="default-src 'self'")])
 
 
@@ -343,7 +345,7 @@ def test_cookie_is_secure_behind_tls(services: Services) -> None:
     assert "strict-transport-security" not in browser(services).get("/login").headers
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [*PATHS, invited.PATH])
 def test_open_pages_carry_the_headers_and_no_script(services: Services, path: str) -> None:
     answer = browser(services).get(path)
     assert answer.status_code == 200
@@ -352,7 +354,7 @@ def test_open_pages_carry_the_headers_and_no_script(services: Services, path: st
 
 
 def test_page_escapes_every_value() -> None:
-    assert "<i>" not in page("told.html", {"title": "<i>", "words": '"<i>'}).body.decode()
+    assert "<i>" not in told("<i>", '"<i>').body.decode()
 
 
 def test_deeds_are_in_the_audit_log(services: Services, accounts: Accounts, admin: User) -> None:

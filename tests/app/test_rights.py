@@ -243,7 +243,7 @@ def test_rights_are_asked_before_the_body(door: Door, key: str, content: bytes) 
 
 PAGES = {
     **dict.fromkeys(("/healthz", "/readyz", "/v1/healthz", "/v1/readyz", "/login", "/login.css"), "open"),
-    **dict.fromkeys(("/register", "/reset", "/reset/confirm", "/confirm"), "open"),
+    **dict.fromkeys(("/register", "/reset", "/reset/confirm", "/confirm", "/invitation"), "open"),
     **dict.fromkeys(("/logout", "/account", "/account/export"), "closed"),
     **dict.fromkeys(("/account/password", "/account/profile", "/account/end", "/account/end_others", "/account/delete"), "closed"),
     # Streamlit's own: the pages, their parts, the stream, uploads and downloads.

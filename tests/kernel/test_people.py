@@ -68,7 +68,7 @@ def test_owner_cannot_leave_a_site_without_one(accounts: Accounts, admin: User, 
 def test_address_of_an_invitation_is_forgotten_once_it_is_long_over(accounts: Accounts, admin: User, site: Site) -> None:
     made = {name: invitations.invite(accounts, "home", admin.user_id, role="viewer", email=f"{name}@example.org")
             for name in ("open", "withdrawn", "accepted")}  # fmt: skip
-    invitations.withdraw(accounts, "home", made["withdrawn"]["invitation_id"])
+    invitations.withdraw(accounts, made["withdrawn"]["invitation_id"], "home")
     bob = people.add_user(accounts, "bob", PASSWORD, "user")
     invitations.accept(accounts, bob.user_id, made["accepted"]["token"])
 
