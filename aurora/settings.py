@@ -60,6 +60,23 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "", description="Addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are believed, separated by commas."
     )
+    sources: str = Field(
+        "",
+        description="Services to ask every hour, separated by commas: `open_meteo` `pvgis` (weather; places rounded to a kilometre),"
+        " `entsoe` `nord_pool` `octopus` `tibber` (prices), `electricity_maps` `uk_carbon`; empty: none.",
+    )
+    open_meteo_url: str = Field("https://api.open-meteo.com", description="Address of Open-Meteo's forecasts.")
+    open_meteo_archive_url: str = Field("https://archive-api.open-meteo.com", description="Address of Open-Meteo's history.")
+    pvgis_url: str = Field("https://re.jrc.ec.europa.eu/api/v5_3", description="Address of PVGIS.")
+    entsoe_url: str = Field("https://web-api.tp.entsoe.eu/api", description="Address of ENTSO-E's Transparency Platform.")
+    entsoe_token: SecretStr = Field(SecretStr(""), description="Security token of ENTSO-E.")
+    nord_pool_url: str = Field("https://dataportal-api.nordpoolgroup.com", description="Address of Nord Pool's data portal.")
+    octopus_url: str = Field("https://api.octopus.energy", description="Address of Octopus Energy.")
+    tibber_url: str = Field("https://api.tibber.com/v1-beta/gql", description="Address of Tibber.")
+    tibber_token: SecretStr = Field(SecretStr(""), description="Token of a customer of Tibber.")
+    electricity_maps_url: str = Field("https://api.electricitymaps.com", description="Address of Electricity Maps.")
+    electricity_maps_token: SecretStr = Field(SecretStr(""), description="Token of Electricity Maps.")
+    uk_carbon_url: str = Field("https://api.carbonintensity.org.uk", description="Address of Great Britain's carbon intensity.")
     code_version: str = Field("", description="Version written on every publication; empty: the package's own.")
 
     @cached_property

@@ -43,7 +43,7 @@ def land_load(lake: Lake, stamps: bronze.Stamps, state: Path, load_id: str, devi
     """
     if readings.is_empty():
         return
-    with _switches():
+    with dlt_switches():
         _run_pipeline(lake, stamps, state, load_id, device_id, readings, now)
 
 
@@ -106,7 +106,7 @@ def _payload(row: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _switches() -> Iterator[None]:
+def dlt_switches() -> Iterator[None]:
     """dlt's settings for the block: nothing is reported, one worker, plain files."""
     before = {name: os.environ.get(name) for name in SWITCHES}
     os.environ.update(SWITCHES)

@@ -100,6 +100,27 @@ def forecasts() -> dg.MaterializeResult[Any]:
     return dg.MaterializeResult(metadata={"rows_issued": rows, "scores": scored})
 
 
+PULLED = ["bronze/weather", "bronze/prices", "bronze/carbon"]
+
+
+@dg.multi_asset(specs=[dg.AssetSpec(asset_key(name), group_name="landing") for name in PULLED], name="pull_sources", can_subset=False)
+def pull_sources(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+    """Weather, prices and carbon intensity of the services that the settings name. One that fails is asked again an hour later."""
+    from datetime import UTC, datetime
+
+    from ingestion.sources.pull import TABLE_OF
+    from ingestion.sources.registry import pull_all
+
+    services = of_run("sources")
+    done = pull_all(services.lake, services.accounts, services.settings, services.home, datetime.now(UTC))
+    for one in done:
+        (context.log.warning if one.state == "failed" else context.log.info)(f"{one.source} {one.target}: {one.state} {one.message}")
+    for name in PULLED:
+        mine = [one for one in done if TABLE_OF[one.kind] == name]
+        states = {f"{one.source} {one.target}": one.state for one in mine}
+        yield dg.MaterializeResult(asset_key=asset_key(name), metadata={"rows": sum(one.rows for one in mine), "states": states})
+
+
 @dg.asset(key=["gold", "recommendations"], group_name="advice", deps=[asset_key("gold/energy_hourly"), asset_key("gold/cost_lines")])
 def recommendations() -> dg.MaterializeResult[Any]:
     """What to do, with what it saves."""

@@ -5,7 +5,7 @@ import dagster as dg
 from orchestration import assets, checks, schedules
 
 defs = dg.Definitions(
-    assets=[*assets.BRONZE, assets.refresh_lake, assets.models, assets.forecasts, assets.recommendations],
+    assets=[*assets.BRONZE, assets.pull_sources, assets.refresh_lake, assets.models, assets.forecasts, assets.recommendations],
     asset_checks=[checks.energy_daily_equals_hourly, checks.readings_freshness, checks.forecasts_cover_next_hours],
     jobs=schedules.JOBS,
     schedules=schedules.all_schedules(),

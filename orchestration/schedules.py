@@ -23,6 +23,11 @@ advice_job = dg.define_asset_job(
 )
 
 
+pull_job = dg.define_asset_job(
+    "pull_sources_job", selection=dg.AssetSelection.assets(assets.pull_sources), executor_def=dg.in_process_executor
+)
+
+
 @dg.op
 def purge_people(context: dg.OpExecutionContext) -> None:
     """Erase people who deleted their account long enough ago."""
@@ -41,7 +46,7 @@ def purge_people_job() -> None:
     purge_people()
 
 
-JOBS = [refresh_job, train_job, forecast_job, advice_job, purge_people_job]
+JOBS = [refresh_job, train_job, forecast_job, advice_job, pull_job, purge_people_job]
 
 
 def all_schedules() -> list[dg.ScheduleDefinition]:
@@ -52,6 +57,7 @@ def all_schedules() -> list[dg.ScheduleDefinition]:
     return [
         _schedule("every_few_minutes", refresh_job, f"*/{max(1, min(59, loaded.refresh_seconds // 60))} * * * *"),
         _schedule("hourly", forecast_job, "4 * * * *"),
+        _schedule("hourly_pull", pull_job, "34 * * * *"),
         _schedule("daily_advice", advice_job, "20 4 * * *"),
         _schedule("daily_training", train_job, "40 3 * * *"),
         _schedule("daily_purge", purge_people_job, "10 3 * * *"),

@@ -15,6 +15,7 @@ from aurora.lake import manifest
 from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
+from ingestion.sources.registry import NOTE
 from orchestration.running.processes import PROCESSES
 from orchestration.running.supervisor import wanted
 
@@ -38,6 +39,7 @@ def read(settings: Settings, home: Home, lake: Lake, accounts: Accounts) -> dict
         "last_refresh": _last_refresh(lake) if published else None,
         "pending_days": sum(len(days) for days in snapshot.pending.values()),
         "rejected": _rows(lake, "bronze/rejected", None),
+        "sources": home.read_note(NOTE).get("pulled", []),
         "tables": {name: _table(lake, name, snapshot) for name in TABLES},
     }
     return state | demo

@@ -1,0 +1,1 @@
+"""Sources asked over the network: weather, market prices, carbon intensity. One module a service; `pull` lands what they answer."""
