@@ -80,7 +80,7 @@ class Invited:
             return self._form(request, user, secret, text("account.bad_invitation"), 400)
         site = sites.find_site(accounts, got["site_id"])
         words = text("account.invitation_accepted", site=site.name, role=text(f"account.role_{got['role']}"))
-        return told(text("account.invitation_title"), words, is_inside=True)
+        return told(text("account.invited_title"), words, is_inside=True)
 
     def _form(self, request: Request, user: User, secret: str, problem: str = "", status: int = 200) -> HTMLResponse:
         values = {

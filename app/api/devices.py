@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from app.api.access import Caller, OwnDevice, OwnSite, Shared, VisibleSites, device_for, refuse_without, site_for
 from app.api.bodies import JudgedLast
 from app.api.errors import ExactJSON, InputError
-from app.api.examples import DEVICE, answer
+from app.api.examples import answer
 from app.api.sites import facts
 from aurora.accounts import devices as things
 from aurora.accounts.facts import DeviceChanges, Facts, NewDevice
@@ -32,7 +32,6 @@ class DeviceToMake(NewDevice):
 class KnownDevice(NewDevice):
     """The facts of a device."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [DEVICE]})
     device_id: str
     site_id: str
     topic: str | None
@@ -44,7 +43,6 @@ class KnownDevice(NewDevice):
 class KnownDevices(Facts):
     """Devices by id."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"devices": [DEVICE]}]})
     devices: list[KnownDevice]
 
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 
+from app.api.examples import ANSWERS
 from aurora.domain.descriptions import ingest_description
 
 STYLE = """
@@ -64,6 +65,8 @@ def _describe(api: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas |= REFUSALS
+    for name, example in ANSWERS.items():
+        schemas[name]["examples"] = [example]
     for methods in described["paths"].values():
         for operation in methods.values():
             _complete(operation["responses"])

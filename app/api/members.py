@@ -10,7 +10,7 @@ from app.api.access import Caller, OwnSite, Shared, refuse_without, site_for
 from app.api.auth import TOO_MANY, Limits, wait
 from app.api.bodies import JudgedLast
 from app.api.errors import ExactJSON
-from app.api.examples import INVITATION, MEMBER, answer
+from app.api.examples import answer
 from aurora.accounts import invitations, memberships
 from aurora.accounts.facts import Facts
 from aurora.accounts.models import Site
@@ -22,7 +22,6 @@ ManagedSite = Annotated[Site, Depends(site_for("manage_members"))]
 class Member(BaseModel):
     """Who may do what at a site, and until when."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [MEMBER]})
     user_id: str
     username: str
     role: str
@@ -32,14 +31,12 @@ class Member(BaseModel):
 class Members(BaseModel):
     """Members by user name."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"members": [MEMBER]}]})
     members: list[Member]
 
 
 class OpenInvitation(BaseModel):
     """A membership on offer."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [INVITATION]})
     invitation_id: str
     site_id: str
     email: str | None
@@ -52,14 +49,12 @@ class OpenInvitation(BaseModel):
 class OpenInvitations(BaseModel):
     """Invitations that can still be accepted, the newest first."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"invitations": [INVITATION]}]})
     invitations: list[OpenInvitation]
 
 
 class MadeInvitation(OpenInvitation):
     """A new invitation and its secret, shown this once."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [INVITATION | {"token": "an-example-of-a-secret-shown-once"}]})
     token: str
 
 
@@ -73,7 +68,6 @@ class Acceptance(Facts):
 class Membership(BaseModel):
     """What one has become."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"site_id": "haus-nord", "role": "viewer", "ends_at": None}]})
     site_id: str
     role: str
     ends_at: datetime | None

@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, WithJsonSchema
 
 from app.api.access import Caller, OwnSite, Shared, site_for
 from app.api.bodies import JudgedLast
 from app.api.errors import ExactJSON
-from app.api.examples import TARIFF, answer
+from app.api.examples import answer
 from aurora.accounts import tariffs
 from aurora.accounts.models import Site
 from aurora.lake.history import priced_parts
@@ -33,7 +33,6 @@ class KnownPrice(BaseModel):
 class KnownContract(BaseModel):
     """A site's contract; all null and no prices where it has none."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [TARIFF]})
     tariff_id: str | None
     name: str | None
     currency: str | None
