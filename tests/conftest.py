@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
@@ -16,9 +17,11 @@ from aurora import home as homes
 from aurora.accounts import people, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Site, User
+from aurora.accounts.people import passwords
 from aurora.home import Home
-from aurora.lake.store import Lake, open_lake
+from aurora.lake.store import Lake
 from aurora.settings import Settings
+from tests import prepared
 
 IS_CI = os.environ.get("CI") == "true"
 IS_TRIALS = os.environ.get("AURORA_TIER") == "trials"
@@ -90,6 +93,15 @@ def free_port() -> Callable[[], int]:
     return find
 
 
+@pytest.fixture(scope="session", autouse=True)
+def product_hasher() -> Iterator[Callable[[], PasswordHasher]]:
+    """The product's own way to hash passwords. The tests use a cheap one instead: hundreds of them add a person or log one in."""
+    own = passwords._hasher
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "_hasher", prepared.cheap_hasher)
+        yield own
+
+
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of an own home, whatever the environment says."""
@@ -110,16 +122,13 @@ def home(settings: Settings) -> Home:
 @pytest.fixture
 def lake(settings: Settings, home: Home) -> Lake:
     """A lake with all tables, empty."""
-    made = open_lake(settings.resolved_lake_uri)
-    made.create_tables()
-    return made
+    return prepared.lake_of(settings)
 
 
 @pytest.fixture
 def accounts(settings: Settings, home: Home) -> Iterator[Accounts]:
     """An accounts database at the newest migration, empty."""
-    made = Accounts(settings.resolved_database_url)
-    made.migrate()
+    made = prepared.accounts_of(settings)
     yield made
     made.engine.dispose()
 

@@ -20,9 +20,10 @@ from aurora.accounts import devices, people, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Site, User
 from aurora.home import Home
-from aurora.lake.store import Lake, open_lake
+from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
+from tests.prepared import accounts_of, lake_of
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
@@ -57,10 +58,7 @@ def form_token(client: httpx.Client, path: str) -> str:
 def set_up(folder: Path, **given: object) -> tuple[Settings, Home, Accounts, Lake, User, Site]:
     settings = Settings(home=folder / "home", **given)
     home = homes.create(settings)
-    lake = open_lake(settings.resolved_lake_uri)
-    lake.create_tables()
-    accounts = Accounts(settings.resolved_database_url)
-    accounts.migrate()
+    lake, accounts = lake_of(settings), accounts_of(settings)
     user = people.add_user(accounts, "ada", PASSWORD, "admin")
     site = sites.add_site(
         accounts, user, name="Haus <b>Nord</b>", site_id="home", time_zone="Europe/Berlin", latitude=52.5, longitude=13.4, currency="EUR"

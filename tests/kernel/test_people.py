@@ -1,9 +1,11 @@
 """People in the accounts database: who leaves, what stays, what is forgotten, and that a last admin never does."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
 from aurora.accounts import audit, invitations, people, sites
@@ -123,8 +125,14 @@ def test_password_is_taken_as_it_is(accounts: Accounts, password: str) -> None:
     assert people.check_login(accounts, "ada", password.strip() + "?") is None
 
 
-def test_password_hash_is_argon2id_with_64_mebibytes() -> None:
+def test_password_hash_is_argon2id_with_64_mebibytes(
+    accounts: Accounts, product_hasher: Callable[[], PasswordHasher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_hasher", product_hasher)
     assert people.hash_password(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    people.add_user(accounts, "ada", PASSWORD, "user")
+    assert people.check_login(accounts, "ada", PASSWORD)
+    assert people.check_login(accounts, "ada", PASSWORD + " ") is None
     assert len(passwords.common_passwords()) > 20_000
 
 
