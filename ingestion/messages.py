@@ -168,10 +168,10 @@ def refuse(payload: bytes, reason: str, sentence: str, keep_bytes: int | None = 
 def joined(parts: Sequence[Decoded]) -> Decoded:
     """All that several messages say, apart from their states."""
     return Decoded(
-        [reading for part in parts for reading in part.readings],
-        [value for part in parts for value in part.weather],
-        [state for part in parts for state in part.states],
-        [rejection for part in parts for rejection in part.rejections],
+        tuple(reading for part in parts for reading in part.readings),
+        tuple(value for part in parts for value in part.weather),
+        tuple(state for part in parts for state in part.states),
+        tuple(rejection for part in parts for rejection in part.rejections),
         sum(part.ignored for part in parts),
     )
 

@@ -13,8 +13,11 @@ from ingestion.decoders import (
     aurora,
     dsmr_reader,
     emoncms,
+    envoy,
+    fronius,
     ha_discovery,
     ha_statestream,
+    homewizard,
     p1,
     shelly_gen1,
     shelly_rpc,
@@ -39,6 +42,9 @@ DECODERS: dict[str, Decoder] = {
     "dsmr_reader": dsmr_reader.decode,
     "p1": p1.decode,
     "emoncms": emoncms.decode,
+    "fronius": fronius.decode,
+    "envoy": envoy.decode,
+    "homewizard": homewizard.decode,
 }
 
 log = logs.logger(__name__)

@@ -28,6 +28,8 @@ SAID = {
     "test-meter": {("grid_import", 120.1)},
     "slimme-meter": {("grid_import", 8151.958), ("grid_export", 4583.589), ("grid_import", 0.243), ("grid_export", 0.0)},
     "p1-reader": {("grid_import", 3.003), ("grid_import", 0.5), ("grid_export", 0.0)},
+    "symo": {("production", 0.2164), ("grid_import", 2.2749), ("grid_export", 0.0), ("consumption", 2.4593)},
+    "homewizard": {("grid_import", 13779.338), ("grid_export", 0.0), ("grid_import", 0.0), ("grid_export", 0.543)},
     "emontx": {("grid_import", 0.1), ("grid_export", 0.0), ("production", 0.2)},
 }
 
