@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
 import polars as pl
 from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from app.api import encoding, negotiation
@@ -36,6 +37,18 @@ _START = (
 _END = "End, not included."
 _LIMIT = "Points a page at most; `next` is the address of the next page, null after the last."
 _COMPARE_TO = "`previous_period`, `last_year`, `peers`, or the id of another site of yours."
+
+
+class SummaryOf(NamedTuple):
+    """All that the body of a summary follows from, but for the publication."""
+
+    site_id: str
+    name: str
+    time_zone: str
+    period: Period
+    first: date
+    end: date
+
 
 _TRENDS = negotiation.described(negotiation.REPORT_FORMS, TrendAnswer)
 _SUMMARY = negotiation.described([negotiation.JSON], SummaryAnswer)
@@ -83,18 +96,16 @@ def trends(
     response_class=ExactJSON,
     responses=_SUMMARY,
 )
-def summary(subject: OwnSubject, request: Request, services: Shared, period: Period = "today", as_of: AsOf = None) -> Response:
+async def summary(subject: OwnSubject, request: Request, services: Shared, period: Period = "today", as_of: AsOf = None) -> Response:
     """Totals of a named period in the site's local days; what is not over yet ends with today."""
     form = negotiation.choose(request, [negotiation.JSON])
     today = local_date(datetime.now(UTC), subject.site.time_zone)
-    snapshot = published(services, as_of)
+    question = SummaryOf(subject.site.site_id, subject.name, subject.site.time_zone, period, *named(period, today))
+    # What is known needs no thread, which costs more than the answer; whether the caller may see it was asked before.
+    at_hand = services.reader.at_hand(question) if as_of is None else None
+    snapshot, known = at_hand or await run_in_threadpool(known_summary, services, subject, question, as_of)
     etag = negotiation.tag(request, form, snapshot.refresh_id, _facts(subject), today)
-    if held := negotiation.unchanged(request, etag):
-        return held
-    first, end = named(period, today)
-    question = ("summary", *subject.ids.values(), subject.site.time_zone, first, end)
-    known = services.reader.answer_of(snapshot, question, lambda: _encoded_totals(services, snapshot, subject, period, first, end))
-    return Response(known, media_type=negotiation.JSON, headers=negotiation.headers(etag))
+    return negotiation.unchanged(request, etag) or Response(known, media_type=negotiation.JSON, headers=negotiation.headers(etag))
 
 
 @router.get(
@@ -158,9 +169,15 @@ def _totals(snapshot: Snapshot, subject: Subject, first: date, end: date) -> dic
     return {**subject.ids, "period_start_at": span.start_at, "period_end_at": span.end_at, **found}
 
 
-def _encoded_totals(services: Services, snapshot: Snapshot, subject: Subject, period: Period, first: date, end: date) -> bytes:
-    head = {**subject.ids, "period": period, "refresh_id": snapshot.refresh_id, "as_of": snapshot.finished_at}
-    return bytes(ExactJSON(head | _totals(with_energy(services, snapshot, subject), subject, first, end)).body)
+def known_summary(services: Services, subject: Subject, question: SummaryOf, as_of: str | None) -> tuple[Snapshot, bytes]:
+    """A publication and the body of its answer, kept until the next."""
+    snapshot = published(services, as_of)
+
+    def body() -> bytes:
+        head = {**subject.ids, "period": question.period, "refresh_id": snapshot.refresh_id, "as_of": snapshot.finished_at}
+        return bytes(ExactJSON(head | _totals(with_energy(services, snapshot, subject), subject, question.first, question.end)).body)
+
+    return snapshot, services.reader.answer_of(snapshot, question, body)
 
 
 def _trend(snapshot: Snapshot, subject: Subject, interval: Interval, span: Range) -> pl.DataFrame:

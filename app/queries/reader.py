@@ -46,6 +46,25 @@ class LakeReader:
             assert self._snapshot is not None
             return self._snapshot
 
+    def at_hand(self, question: Hashable) -> tuple[Snapshot, Any] | None:
+        """The newest publication and its answer, where both can be told without waiting for anything; else None.
+
+        For code that must not wait. What is told is as new as what `snapshot` and `answer_of` tell.
+        """
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            newest = self._snapshot
+            if newest is None or time.monotonic() - self._looked_at >= self._look_seconds or self._has_next():
+                return None
+            key = (newest.refresh_id, question)
+            if key not in self._answers:
+                return None
+            self._answers.move_to_end(key)
+            return newest, self._answers[key]
+        finally:
+            self._lock.release()
+
     def _has_next(self) -> bool:
         if not self.lake.storage.is_local:
             return False

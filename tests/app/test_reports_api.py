@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -13,14 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
+from app.api.access import Subject
 from app.api.encoding import csv_parts
+from app.api.reports import SummaryOf, known_summary
 from app.api.server import build
 from app.queries.comparison import changes
 from app.queries.periods import base_of, named
 from app.services import open_services
 from aurora.accounts import devices, people, sites
 from aurora.accounts.database import Accounts
-from aurora.accounts.memberships import give_role
+from aurora.accounts.memberships import give_role, remove_member
 from aurora.accounts.models import Site, User
 from aurora.domain.calendar import day_start, local_date
 from aurora.home import Home
@@ -263,6 +266,56 @@ def test_publication_is_seen_at_once(api: TestClient, lake: Lake, accounts: Acco
     for _ in range(3):
         published = publish_energy(lake, accounts, site, NOW, days=1)
         assert api.get("/v1/reports/summary/home").json()["refresh_id"] == published
+
+
+def test_new_publication_gives_new_numbers_where_the_old_ones_were_known(
+    api: TestClient, lake: Lake, accounts: Accounts, site: Site
+) -> None:
+    today = local_date(datetime.now(UTC), site.time_zone)
+    for added_kwh, consumption_kwh in ((3.0, 3.0), (5.0, 8.0), (4.0, 12.0)):
+        tables = {
+            "gold/energy_daily": daily(site, today, [added_kwh], ["1.2"]),
+            "gold/energy_monthly": months(site, today.replace(day=1)),
+        }
+        publish(lake, accounts, "refresh", tables, NOW)
+        assert [api.get("/v1/reports/summary/home").json()["consumption_kwh"] for _ in range(3)] == [consumption_kwh] * 3
+
+
+@pytest.mark.parametrize(("ending", "status"), [("login", 401), ("password", 401), ("membership", 404), ("end of membership", 404)])
+def test_known_answer_is_refused_as_soon_as_the_right_to_it_ends(
+    api: TestClient, lake: Lake, accounts: Accounts, site: Site, ending: str, status: int
+) -> None:
+    publish_energy(lake, accounts, site, NOW, days=2)
+    bob = people.add_user(accounts, "bob", PASSWORD, "user")
+    give(accounts, "home", bob, "viewer", NOW + timedelta(hours=1))
+    token = api.post("/v1/auth/token", data={"username": "bob", "password": PASSWORD}).json()["access_token"]
+    address, as_bob = "/v1/reports/summary/home", {"Authorization": f"Bearer {token}"}
+    held = [api.get(address, headers=as_bob) for _ in range(3)][-1]
+    assert held.status_code == 200
+    if ending == "login":
+        people.revoke_others(accounts, bob.user_id, "none", datetime.now(UTC))
+    elif ending == "password":
+        people.set_password(accounts, "bob", f"another {PASSWORD}")
+    elif ending == "membership":
+        remove_member(accounts, "home", bob.user_id)
+    else:
+        give(accounts, "home", bob, "viewer", datetime.now(UTC))
+    assert api.get(address, headers=as_bob).status_code == status
+    assert api.get(address, headers=as_bob | {"If-None-Match": held.headers["etag"]}).status_code == status
+    assert api.get(address).status_code == 200
+
+
+def test_periods_of_the_same_days_keep_their_names(settings: Settings, home: Home, lake: Lake, accounts: Accounts, site: Site) -> None:
+    """On a Monday the week is today; what was worked out for one must not answer for the other."""
+    publish_energy(lake, accounts, site, NOW, days=2)
+    services, today = open_services(settings, home), local_date(NOW, site.time_zone)
+    for period in ("today", "week"):
+        question = SummaryOf("home", "home", site.time_zone, period, today, today + timedelta(days=1))
+        _, body = known_summary(services, Subject(site, None), question, None)
+        assert json.loads(body)["period"] == period
+        at_hand = services.reader.at_hand(question)
+        assert at_hand is not None
+        assert at_hand[1] == body
 
 
 EXAMPLES = re.findall(
