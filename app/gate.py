@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import invited, joining
-from app.headers import SECURITY_HEADERS, with_headers
 from app.sessions import Sessions
 from aurora.accounts.models import User
 from aurora.domain.texts import text
+from aurora.web.headers import SECURITY_HEADERS, with_headers
 
 OPEN_PATHS = frozenset({"/login", "/login.css", *joining.PATHS, invited.PATH, "/healthz", "/readyz", "/v1/healthz", "/v1/readyz"})
 PAGE_METHODS = frozenset({"GET", "HEAD"})

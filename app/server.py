@@ -15,13 +15,13 @@ from app.gate import Gate, content_policy
 from app.invited import Invited
 from app.joining import Joining
 from app.login import Login
-from app.requests import RequestLog
 from app.services import Services, install, open_services
 from app.throttle import Throttle
 from aurora import metrics
 from aurora.home import Home
 from aurora.logs import logger
 from aurora.settings import Settings
+from aurora.web.requests import RequestLog
 
 _log = logger(__name__)
 SCRIPT = Path(__file__).parent / "pages" / "start.py"

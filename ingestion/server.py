@@ -1,5 +1,6 @@
 """The ingestion process: the HTTP door, the MQTT listener and the one writer behind both."""
 
+import contextvars
 import os
 import threading
 import zlib
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 COMMIT_WAIT_SECONDS = 30.0
 FIRST_SUBSCRIPTION_SECONDS = 5.0
 SOURCE = "http"
+MOST_ID = 64
 
 log = logs.logger(__name__)
 
@@ -72,8 +74,7 @@ class Door:
         if fault is not None:
             raise Turned(400, [_shown(fault)])
         elements = content if isinstance(content, list) else [content]
-        if sender.is_person:
-            self._refuse_foreign(sender, kind, elements)
+        self._refuse_foreign(sender, kind, elements)
         decoded = self._decode(sender, kind, content)
         faults = [fault for rejection in decoded.rejections for fault in rejection.faults]
         if faults:
@@ -89,12 +90,15 @@ class Door:
         return len(elements)
 
     def _refuse_foreign(self, sender: Sender, kind: str, elements: list[Any]) -> None:
-        """Raise Turned (404) where a device is named that is not the person's own, whatever else is wrong."""
+        """Raise Turned (404) where a device is named that the credentials do not speak for, whatever else is wrong."""
         names = {named for _, named in (_named(kind, element) for element in elements) if isinstance(named, str)}
-        found = {name: self._registry.find(name) for name in sorted(names)}
+        own = {sender.device.device_id} if sender.device is not None else set[str]()
+        found = {name: self._registry.find(name) for name in sorted(names - own)}
         foreign = next((name for name, device in found.items() if device is None or device.site_id not in sender.site_ids), None)
         if foreign is not None:
-            raise Turned(404, f"There is no device {foreign} among those of your own sites.")
+            # What stands in a body need not be text that an answer can hold.
+            shown = foreign[:MOST_ID].encode("utf-8", "replace").decode()
+            raise Turned(404, f"There is no device {shown} that your credentials speak for.")
 
     def _decode(self, sender: Sender, kind: str, content: Any) -> Decoded:
         limits = live_limits(self._settings, datetime.now(UTC))
@@ -163,7 +167,14 @@ def make_app(door: Door, settings: Settings) -> "FastAPI":
     from fastapi.responses import JSONResponse
     from starlette.concurrency import run_in_threadpool
 
+    from aurora.web import refusals
+    from aurora.web.headers import NOTHING_ALLOWED, SecurityHeaders
+    from aurora.web.requests import RequestLog
+
     app = FastAPI(title="Aurora ingestion", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app.add_middleware(SecurityHeaders, policy=NOTHING_ALLOWED)
+    app.add_middleware(RequestLog, service="ingestion")
+    refusals.install(app)
     app.openapi = describe  # pyright: ignore[reportAttributeAccessIssue]
     app.add_api_route("/v1/ingest/openapi.json", describe, include_in_schema=False)
 
@@ -293,7 +304,8 @@ def _serve(app: "FastAPI", settings: Settings) -> "tuple[uvicorn.Server, threadi
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, name="http", daemon=True)
+    # Log lines of this thread carry what those of the process do.
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(server.run,), name="http", daemon=True)
     thread.start()
     while thread.is_alive() and not server.started:
         thread.join(timeout=0.05)

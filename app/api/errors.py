@@ -8,10 +8,10 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from app.headers import SECURITY_HEADERS
 from aurora.accounts.facts import reason_of
 from aurora.domain.texts import text
-from aurora.errors import AuroraError, Conflict, NotReady, Refused, Unknown, WrongFacts
+from aurora.web import refusals
+from aurora.web.refusals import bad_request
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -42,27 +42,18 @@ def install(api: FastAPI) -> None:
     """Give `api` these refusals."""
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(InputError, _wrong_input)
-    api.add_exception_handler(AuroraError, _refused)
+    refusals.install(api)
     api.add_exception_handler(FileNotFoundError, _gone)
-    api.add_exception_handler(Exception, _failed)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return _bad_request([{"field": _field(found["loc"]), "reason": reason_of(str(found["msg"]))} for found in error.errors()])
+    return bad_request([{"field": _field(found["loc"]), "reason": reason_of(str(found["msg"]))} for found in error.errors()])
 
 
 async def _wrong_input(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, InputError)
-    return _bad_request([{"field": error.field, "reason": error.reason}])
-
-
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, WrongFacts):
-        return _bad_request([{"field": name, "reason": reason} for name, reason in error.problems])
-    known = ((NotReady, 404), (Unknown, 404), (Conflict, 409), (Refused, 400))
-    status = next((status for kind, status in known if isinstance(error, kind)), 503)
-    return JSONResponse({"detail": str(error)}, status, {"Retry-After": "5"} if status == 503 else None)
+    return bad_request([{"field": error.field, "reason": error.reason}])
 
 
 async def _gone(request: Request, error: Exception) -> JSONResponse:
@@ -71,15 +62,6 @@ async def _gone(request: Request, error: Exception) -> JSONResponse:
     if moment is None:
         raise error
     return JSONResponse({"detail": text("api.publication_gone", moment=moment)}, 410)
-
-
-async def _failed(_request: Request, _error: Exception) -> JSONResponse:
-    """500 without a word of what went wrong inside; the log has it. No middleware of ours sees this answer any more."""
-    return JSONResponse({"detail": text("api.failed")}, 500, SECURITY_HEADERS | {"cache-control": "no-store"})
-
-
-def _bad_request(problems: list[dict[str, str]]) -> JSONResponse:
-    return JSONResponse({"detail": problems}, 400)
 
 
 def _field(location: Sequence[int | str]) -> str:

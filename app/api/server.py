@@ -23,14 +23,14 @@ from app.api import (
     users,
 )
 from app.dagster import Dagster
-from app.headers import SecurityHeaders
-from app.requests import RequestLog
 from app.services import Services, open_services
 from app.throttle import Throttle
 from aurora import __version__, metrics
 from aurora.accounts.tokens import Tokens
 from aurora.home import Home
 from aurora.settings import Settings
+from aurora.web.headers import SecurityHeaders
+from aurora.web.requests import RequestLog
 
 
 def run(settings: Settings, home: Home) -> None:

@@ -15,6 +15,8 @@ SECURITY_HEADERS = {
 }
 # The API says how long a report may be kept.
 MAY_SAY = frozenset({"cache-control"})
+# For a server that shows no page: nothing may be loaded, run or framed.
+NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 TLS_SECONDS = 365 * 24 * 3600
 
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aurora import metrics
 from aurora.logs import logger
 
+ID_HEADER = "x-request-id"
 GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 QUIET_PATHS = ("/static/", "/_stcore/health", "/healthz", "/readyz", "/v1/healthz", "/v1/readyz")
 _log = logger(__name__)
@@ -28,15 +29,15 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+        given = Headers(scope=scope).get(ID_HEADER, "")
+        request_id = scope[ID_HEADER] = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
         started, status = time.perf_counter(), 500
 
         async def marked(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                MutableHeaders(scope=message)[ID_HEADER] = request_id
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -49,6 +50,11 @@ class RequestLog:
         metrics.REQUEST_SECONDS.labels(self._service, _route(scope), str(status)).observe(seconds)
         level = _log.debug if scope["path"].startswith(QUIET_PATHS) else _log.info
         level("request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4))
+
+
+def id_of(scope: Scope) -> str:
+    """The id of a request that came by `RequestLog`; empty for another."""
+    return str(scope.get(ID_HEADER, ""))
 
 
 def _route(scope: Scope) -> str:
