@@ -9,5 +9,6 @@ defs = dg.Definitions(
     asset_checks=[checks.energy_daily_equals_hourly, checks.readings_freshness, checks.forecasts_cover_next_hours],
     jobs=schedules.JOBS,
     schedules=schedules.all_schedules(),
+    sensors=[schedules.watched_folder],
     executor=dg.in_process_executor,
 )

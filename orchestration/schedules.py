@@ -46,7 +46,37 @@ def purge_people_job() -> None:
     purge_people()
 
 
-JOBS = [refresh_job, train_job, forecast_job, advice_job, pull_job, purge_people_job]
+@dg.op
+def take_in_files(context: dg.OpExecutionContext) -> None:
+    """Import the files that wait in the watched folder."""
+    from ingestion.inbox import take_in
+
+    services = of_run("import")
+    for one in take_in(services.lake, services.accounts, services.settings, services.home):
+        context.log.info(f"{one.site} {one.file}: {one.load_id or one.reason}")
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def import_files_job() -> None:
+    """The watched folder's files."""
+    take_in_files()
+
+
+@dg.sensor(job=import_files_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def watched_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Begins an import where whole files wait in `inbox/<site>/` of the home."""
+    from datetime import UTC, datetime
+
+    from aurora import home, settings
+    from ingestion.inbox import waiting
+
+    ready = list(waiting(home.open_home(settings.load()), datetime.now(UTC)))
+    if not ready or context.instance.get_runs(dg.RunsFilter(job_name=import_files_job.name, statuses=IN_PROGRESS), limit=1):
+        return dg.SkipReason("An import is still at work." if ready else "No files wait.")
+    return dg.RunRequest()
+
+
+JOBS = [refresh_job, train_job, forecast_job, advice_job, pull_job, import_files_job, purge_people_job]
 
 
 def all_schedules() -> list[dg.ScheduleDefinition]:
