@@ -45,10 +45,11 @@ def ask(pages: Installation, method: str, path: str) -> tuple[int, str | None]:
     return answer.status, answer.getheader("location")
 
 
-def stream(pages: Installation, cookies: dict[str, str]) -> None:
+def stream(pages: Installation, cookies: dict[str, str]) -> int | None:
+    """Status with which the stream opens. Raises InvalidStatus where it is refused."""
     header = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} if cookies else {}
-    with connect(f"ws://127.0.0.1:{pages.settings.app_port}/_stcore/stream", additional_headers=header, open_timeout=10):
-        pass
+    with connect(f"ws://127.0.0.1:{pages.settings.app_port}/_stcore/stream", additional_headers=header, open_timeout=10) as opened:
+        return opened.response.status_code if opened.response else None
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -77,7 +78,7 @@ def test_websocket_is_refused_when_nobody_is_logged_in(pages: Installation) -> N
 
 def test_websocket_opens_when_logged_in(pages: Installation, client: httpx.Client) -> None:
     pages.log_in(client)
-    stream(pages, dict(client.cookies))
+    assert stream(pages, dict(client.cookies)) == 101
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/healthz", "/v1/readyz", "/login", "/login.css"])

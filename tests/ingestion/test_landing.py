@@ -59,7 +59,9 @@ def test_commit_starts_at_once_when_enough_wait(lake: Lake, settings: Settings, 
     for value in range(5):
         landing.submit(one(value), source="mqtt", topic=None, told=told, token=value)
     eventually(lambda: len(told.tokens) == 5, 5)
+    assert lake.scan(bronze.READINGS).collect().height == 5
     landing.stop()
+    assert told.tokens == [0, 1, 2, 3, 4]
 
 
 def test_failed_commit_tried_again_and_nobody_told_before(lake: Lake, settings: Settings, eventually) -> None:

@@ -51,6 +51,9 @@ payloads = st.binary(max_size=80) | st.sampled_from(TEXTS).map(str.encode) | jso
 messages = st.tuples(st.sampled_from(TOPICS), payloads, st.sampled_from(DEVICES), st.booleans(), st.sampled_from([NOW, None]))
 
 
+LONGEST_STATE = 512
+
+
 def check(decoded: Decoded) -> None:
     for found in decoded.readings:
         assert found.channel in CHANNELS
@@ -63,7 +66,7 @@ def check(decoded: Decoded) -> None:
         assert rejection.faults
         rejection.payload.encode("utf-8")
     if decoded.state is not None:
-        assert len(decoded.state) <= 512
+        assert len(decoded.state) <= LONGEST_STATE
 
 
 @pytest.mark.parametrize("name", [name for name in DECODERS if name != "aurora"])
@@ -74,6 +77,7 @@ def test_any_stream_of_messages_ends_as_readings_or_reasons(name: str, stream: l
         decoded = DECODERS[name](Message(device, "foreign", topic, payload, received_at, is_retained), LIMITS, state)
         check(decoded)
         state = state if decoded.state is None else decoded.state
+    assert len(state) <= LONGEST_STATE
 
 
 BROKEN = [b"{", b"\xff\xfe\x00", b"[1,2", b'{"a":', b"\x00", b'"', b"}{", b"nul", b'{"ENERGY":{"Power":1', b"{'a': 1}"]
