@@ -61,6 +61,7 @@ def run(settings: Settings, home: Home) -> None:
         metrics.serve("app", settings, home)
         url = f"http://{settings.host}:{settings.app_port}"
         serving.serve(pages(services), listener, lambda: _ready(home, url), settings.trusted_proxies)
+        services.post.close()
 
 
 def pages(services: Services, throttle: Throttle | None = None) -> ASGIApp:

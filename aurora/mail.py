@@ -18,13 +18,15 @@ PORTS = {"smtp": 587, "smtps": 465}
 TIMEOUT_SECONDS = 20
 MOST_WAITING = 1000
 RETRY_SECONDS = (5, 30)
+LAST_SECONDS = 2.0
 _log = logger(__name__)
 
 
 class Post:
     """The way out for mail of one process.
 
-    Jobs run one after the other in a thread of their own; what waits when the process ends is lost, and people ask again.
+    Jobs run one after the other in a thread of their own. A process that ends gives them `LAST_SECONDS` (`close`); what waits
+    longer, because the server does not answer, is lost and counted in the log, and people ask again.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -55,9 +57,15 @@ class Post:
         except queue.Full:
             _log.error("mail_dropped", waiting=MOST_WAITING)
 
-    def finish(self) -> None:
-        """Wait until every job so far is done."""
-        self._jobs.join()
+    def finish(self, within_seconds: float | None = None) -> bool:
+        """Wait until every job so far is done, at most `within_seconds`; whether all are."""
+        with self._jobs.all_tasks_done:
+            return self._jobs.all_tasks_done.wait_for(lambda: not self._jobs.unfinished_tasks, within_seconds)
+
+    def close(self) -> None:
+        """Send what waits as the process ends, for `LAST_SECONDS` at most."""
+        if not self.finish(LAST_SECONDS):
+            _log.error("mail_lost", waiting=self._jobs.unfinished_tasks)
 
     def send(self, recipient: str, subject: str, body: str, *, is_patient: bool = True) -> bool:
         """Send one mail now, with two more tries where it `is_patient`; whether it was taken.
@@ -87,6 +95,7 @@ class Post:
             try:
                 job()
             except Exception as error:
+                # A job also asks the accounts. Whatever becomes of one, the next ones are somebody else's.
                 _log.error("mail_failed", error=type(error).__name__)
             finally:
                 self._jobs.task_done()

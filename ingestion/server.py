@@ -168,10 +168,12 @@ def make_app(door: Door, settings: Settings) -> "FastAPI":
     from starlette.concurrency import run_in_threadpool
 
     from aurora.web import refusals
+    from aurora.web.heads import HeadAsGet
     from aurora.web.headers import NOTHING_ALLOWED, SecurityHeaders
     from aurora.web.requests import RequestLog
 
     app = FastAPI(title="Aurora ingestion", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders, policy=NOTHING_ALLOWED)
     app.add_middleware(RequestLog, service="ingestion")
     refusals.install(app)

@@ -29,6 +29,12 @@ class DeviceToMake(NewDevice):
     topic: Annotated[str, Field(max_length=things.LONGEST_TOPIC)] | None = None
 
 
+class DeviceToChange(DeviceChanges):
+    """Facts of a device to change; an admin may bind it to another topic, and an empty `topic` is Aurora's own again."""
+
+    topic: Annotated[str, Field(max_length=things.LONGEST_TOPIC)] | None = None
+
+
 class KnownDevice(NewDevice):
     """The facts of a device."""
 
@@ -74,12 +80,17 @@ def device(own: OwnDevice) -> ExactJSON:
 
 
 @router.put("/devices/{device_id}", summary="Change a device", response_class=ExactJSON, responses=answer(KnownDevice) | {403: {}})
-def change_device(own: ChangedDevice, caller: Caller, given: DeviceChanges, visible: VisibleSites, services: Shared) -> ExactJSON:
+def change_device(own: ChangedDevice, caller: Caller, given: DeviceToChange, visible: VisibleSites, services: Shared) -> ExactJSON:
     """The facts of a device after those given were changed.
 
     `site_id` moves it with its history, which an owner alone may; from `retired_at` on nothing of it is taken.
     """
     changes: dict[str, Any] = given.model_dump(exclude_unset=True)
+    if "topic" in changes:
+        # Null, as for every fact, takes away what was set.
+        changes["topic"] = changes["topic"] or ""
+    if changes.get("topic", "") not in {"", own.topic} and caller.role != "admin":
+        raise HTTPException(403, text("api.only_admins_topic"))
     if (goal := changes.get("site_id")) is not None:
         if goal not in visible:
             raise InputError("site_id", text("api.not_yours"))

@@ -30,6 +30,7 @@ from aurora.accounts.tokens import Tokens
 from aurora.home import Home
 from aurora.settings import Settings
 from aurora.web.headers import SecurityHeaders
+from aurora.web.heads import HeadAsGet
 from aurora.web.requests import RequestLog
 
 
@@ -40,6 +41,7 @@ def run(settings: Settings, home: Home) -> None:
         metrics.serve("api", settings, home)
         url = f"http://{settings.host}:{settings.api_port}"
         serving.serve(build(services), listener, lambda: home.note("api", {"url": url, "pid": os.getpid()}), settings.trusted_proxies)
+        services.post.close()
 
 
 def build(services: Services, throttle: Throttle | None = None) -> FastAPI:
@@ -57,6 +59,7 @@ def build(services: Services, throttle: Throttle | None = None) -> FastAPI:
     api.state.tokens = Tokens(services.settings, services.home, services.accounts)
     api.state.throttle = throttle or Throttle(services.accounts)
     api.state.dagster = Dagster(f"http://{services.settings.host}:{services.settings.dagster_port}")
+    api.add_middleware(HeadAsGet)
     api.add_middleware(SecurityHeaders, policy=documentation.CONTENT_POLICY)
     api.add_middleware(RequestLog, service="api")
     errors.install(api)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from aurora.domain.calendar import is_time_zone
+from aurora.domain.decoders import refuse_unknown
 from aurora.domain.inputs import MOST_INPUTS, read_meaning
 from aurora.errors import WrongFacts
 
@@ -16,9 +17,8 @@ Kind = Literal["meter", "inverter", "battery", "ev_charger", "heat_pump", "weath
 DeviceRole = Literal["main", "sub", "check"]
 EnergySource = Literal["pv", "wind", "hydro", "chp", "other"]
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
-UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
-# Marks that turn the direction of what follows; a name that holds one can pass for another.
-TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Of Cf are the marks that turn the direction of what follows and the blanks without width: a name that holds one can pass for another.
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 class Facts(BaseModel):
@@ -29,8 +29,8 @@ class Facts(BaseModel):
 
 def plain(text: str) -> str:
     """The text without blanks around it. Raises ValueError where nothing is left, or where it holds what cannot be seen."""
-    if any(unicodedata.category(sign) in UNSEEN or sign in TURNING for sign in text):
-        raise ValueError("holds control characters")
+    if any(unicodedata.category(sign) in UNSEEN for sign in text):
+        raise ValueError("holds control characters, or others that cannot be seen")
     if not text.strip():
         raise ValueError("is empty")
     return text.strip()
@@ -99,6 +99,7 @@ Currency = Annotated[str, Field(max_length=3), AfterValidator(_currency)]
 Latitude = Annotated[float, between(-90, 90)]
 Longitude = Annotated[float, between(-180, 180)]
 TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
+Decoder = Annotated[str, Field(max_length=32), AfterValidator(refuse_unknown)]
 # A fact that may be left out but never be taken away.
 KEPT: Any = Field(default_factory=lambda: None)
 
@@ -156,7 +157,7 @@ class DeviceChanges(Facts):
     role: DeviceRole = KEPT
     site_id: Annotated[str, Field(max_length=64)] = KEPT
     energy_source: EnergySource | None = None
-    decoder: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")] | None = None
+    decoder: Decoder | None = None
     interval_seconds: Seconds | None = None
     max_gap_seconds: Seconds | None = None
     inputs: Inputs | None = Field(None, description="What inputs of a foreign format measure, such as emeter/1: production.")
@@ -172,7 +173,7 @@ class NewDevice(Facts):
     kind: Kind
     role: DeviceRole = "main"
     energy_source: EnergySource | None = None
-    decoder: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")] | None = None
+    decoder: Decoder | None = None
     interval_seconds: Seconds | None = None
     max_gap_seconds: Seconds | None = None
     inputs: Inputs | None = Field(None, description="What inputs of a foreign format measure, such as emeter/1: production.")

@@ -9,6 +9,7 @@ from functools import cache
 from importlib import metadata
 
 from aurora import logs
+from aurora.domain.decoders import GROUP
 from ingestion.decoders import (
     aurora,
     dsmr_reader,
@@ -29,7 +30,6 @@ from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, refuse
 Decoder = Callable[[Message, Limits, State], Decoded]
 
 KEPT_OF_TOO_LARGE_BYTES = 4096
-GROUP = "aurora.decoders"
 
 DECODERS: dict[str, Decoder] = {
     "aurora": aurora.decode,
@@ -60,6 +60,7 @@ def known_decoders() -> dict[str, Decoder]:
         try:
             found[entry.name] = entry.load()
         except Exception:
+            # A package of somebody else may raise anything as it is imported; all other devices go on.
             log.exception("a decoder cannot be loaded; devices bound to it are refused", decoder=entry.name, package=entry.value)
     return found
 

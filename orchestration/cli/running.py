@@ -166,6 +166,7 @@ def _wait_until_answering(context: Context, child: "subprocess.Popen[bytes]") ->
 
 
 def _print_addresses(context: Context) -> None:
+    from aurora.accounts import people
     from orchestration.running import status as state
 
     where = state.addresses(context.settings)
@@ -179,7 +180,7 @@ def _print_addresses(context: Context) -> None:
             "",
             "  The data is generated.",
         ]
-    else:
+    elif not people.has_admin(context.accounts):
         lines += ["", "  Make a login: aurora user add NAME --role admin"]
     sys.stdout.write("\nAurora is running. Ctrl-C ends it.\n\n" + "\n".join(lines) + "\n\n")
     sys.stdout.flush()

@@ -153,6 +153,7 @@ def _lake(settings: Settings, _home: Home) -> Iterator[Finding]:
         yield Finding("lake", "fail", str(error).splitlines()[0], "Run `aurora init`, or check AURORA_LAKE_URI and its credentials.")
         return
     except Exception as error:
+        # The storage of each kind of address raises errors of its own; whatever it is, the doctor says it and looks at the rest.
         yield Finding("lake", "fail", f"cannot be read: {str(error).splitlines()[0]}", "Check AURORA_LAKE_URI and its credentials.")
         return
     old = [name for name, version in versions.items() if version != str(TABLES[name].schema_version)]
@@ -210,4 +211,5 @@ def _newest_publication(lake: Lake) -> datetime | None:
     try:
         return manifest.newest(lake).finished_at
     except Exception:
+        # `_lake` has told what is wrong with it already.
         return None

@@ -242,6 +242,52 @@ def test_topic_outside_of_the_own_branch_takes_an_admin(as_bob: Person, client: 
     assert as_ada("POST", "/sites/home/devices", wish | {"topic": "aurora/v1/meter-1/readings"}).status_code == 400
 
 
+def test_topic_and_decoder_of_a_device_change_together_with_the_same_checks(as_bob: Person, client: TestClient, site: Site) -> None:
+    wish = {"topic": "shellies/em3/#", "decoder": "shelly_gen1"}
+    assert as_bob("PUT", "/devices/meter-1", wish).status_code == 403
+    as_ada = Person(client, "ada")
+    made = as_ada("POST", "/sites/home/devices", {"name": "Shelly", "kind": "meter"}).json()
+    path = f"/devices/{made['device_id']}"
+    changed = as_ada("PUT", path, wish).json()
+    assert (changed["topic"], changed["decoder"]) == ("shellies/em3/#", "shelly_gen1")
+    assert as_ada("PUT", path, {"name": "Other"}).json()["topic"] == "shellies/em3/#"
+    for bad in ("aurora/v1/meter-1/readings", "#", "+/em3", "$SYS/x", "a/#/b", "a\u0007"):
+        refused = as_ada("PUT", path, {"topic": bad})
+        assert (refused.status_code, refused.json()["detail"][0]["field"]) == (400, "topic"), bad
+    assert as_ada("PUT", path, {"topic": None}).json()["topic"] == made["topic"]
+    own = as_bob("GET", "/devices/meter-1").json()["topic"]
+    assert as_bob("PUT", "/devices/meter-1", {"topic": own}).status_code == 200
+
+
+def test_unknown_decoder_is_refused_with_those_that_are_known(as_bob: Person) -> None:
+    for method, path, body in (("PUT", "/devices/meter-1", {}), ("POST", "/sites/house/devices", {"name": "M", "kind": "meter"})):
+        (problem,) = as_bob(method, path, body | {"decoder": "toaster"}).json()["detail"]
+        assert problem["field"] == "decoder"
+        assert "shelly_gen1" in problem["reason"]
+
+
+@pytest.mark.parametrize("sign", ["\u200b", "\u200d", "\u202e", "\u2066", "\ufeff", "\u00ad", "\U000e0041"])
+def test_name_with_what_cannot_be_seen_is_refused(as_bob: Person, sign: str) -> None:
+    for method, path, body in (
+        ("POST", "/sites/house/devices", {"kind": "meter"}),
+        ("PUT", "/devices/meter-1", {}),
+        ("PUT", "/users/me", {}),
+        ("POST", "/sites", {"time_zone": "UTC", "latitude": 1, "longitude": 1}),
+    ):
+        field = "full_name" if path == "/users/me" else "name"
+        refused = as_bob(method, path, body | {field: f"Me{sign}ter"})
+        assert (refused.status_code, refused.json()["detail"][0]["field"]) == (400, field)
+
+
+def test_head_answers_as_get_without_a_body(as_bob: Person, client: TestClient) -> None:
+    for path in ("/sites", "/sites/house", "/devices/nothing", "/users/me/export"):
+        got, head = as_bob("GET", path), as_bob("HEAD", path)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert head.headers["content-length"] == got.headers["content-length"]
+    assert client.head("/v1/sites").status_code == 401
+    assert as_bob("HEAD", "/invitations/accept").status_code == 405
+
+
 def test_device_moves_to_another_own_site_and_to_no_other(as_bob: Person, client: TestClient, accounts: Accounts, site: Site) -> None:
     other = as_bob("POST", "/sites", PLACE | {"name": "Other"}).json()["site_id"]
     assert as_bob("PUT", "/devices/meter-1", {"site_id": other}).json()["site_id"] == other

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.decoders import decode
+from aurora.domain.decoders import OWN
+from ingestion.decoders import DECODERS, decode
 from ingestion.messages import DeviceFacts, Limits, Message
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -133,3 +134,7 @@ def test_any_payload_ends_as_reading_or_reason(payload: bytes, kind: str) -> Non
         assert LIMITS.earliest <= found.measured_at <= LIMITS.latest  # type: ignore[operator]
     for rejection in decoded.rejections:
         rejection.payload.encode("utf-8")
+
+
+def test_names_that_a_device_may_be_bound_to_are_those_of_the_decoders() -> None:
+    assert set(OWN) == DECODERS.keys()

@@ -5,11 +5,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import SecretStr
 
 from aurora.accounts import invitations, memberships, people, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Site, User
+from aurora.accounts.people.one_time import new_token
 from aurora.errors import Conflict, WrongFacts
+from aurora.mail import Post
+from aurora.settings import Settings
 from tests.kernel.test_accounts import postgresql  # noqa: F401 a fixture
 
 PASSWORD = "correct horse battery"
@@ -122,4 +126,31 @@ def test_of_two_owners_who_go_at_once_one_stays_on_postgresql(postgresql: str) -
         memberships.add_member(accounts, site.site_id, user_id=owners[1].user_id, role="owner")
         leave = [lambda user=user: people.delete_user(accounts, user, NOW) for user in owners]
         assert _at_once(*leave) == ["Conflict"], number
+    accounts.engine.dispose()
+
+
+@pytest.mark.needs("postgresql")
+def test_of_two_who_take_one_email_at_once_one_is_told_on_postgresql(postgresql: str) -> None:  # noqa: F811 the fixture
+    accounts = Accounts(postgresql)
+    accounts.migrate()
+    post = Post(Settings(mail_url=SecretStr("")))  # pyright: ignore[reportCallIssue] - every setting has a default
+    for number in range(ROUNDS):
+        people_now = [people.add_user(accounts, f"mail{number}{end}", PASSWORD, "user") for end in "ab"]
+        wish: dict[str, str | None] = {"email": f"one{number}@example.com"}
+        take = [lambda user=user, wish=wish: people.change_profile(accounts, post, user, wish) for user in people_now]
+        assert _at_once(*take) == ["Conflict"], number
+    accounts.engine.dispose()
+
+
+@pytest.mark.needs("postgresql")
+def test_of_two_who_confirm_one_email_at_once_one_is_told_on_postgresql(postgresql: str) -> None:  # noqa: F811 the fixture
+    accounts = Accounts(postgresql)
+    accounts.migrate()
+    post = Post(Settings(mail_url=SecretStr("")))  # pyright: ignore[reportCallIssue] - every setting has a default
+    for number in range(ROUNDS):
+        people_now = [people.add_user(accounts, f"sure{number}{end}", PASSWORD, "user") for end in "ab"]
+        with accounts.transaction() as session:
+            secrets = [new_token(session, user.user_id, "confirm_email", NOW, f"two{number}@example.com") for user in people_now]
+        confirm = [lambda secret=secret: people.confirm_email(accounts, post, secret) for secret in secrets]
+        assert _at_once(*confirm) == ["Refused"], number
     accounts.engine.dispose()

@@ -109,6 +109,11 @@ def confirm_email(accounts: Accounts, post: Post, secret: str, address: str | No
             raise Refused(text("account.bad_link"))
         former = user.email if user.email and is_other_email(user, token.email) else None
         user.email, user.email_confirmed_at = token.email, now
+        try:
+            session.flush()
+        except IntegrityError:
+            # Of two who confirm the same address at once the first has it.
+            raise Refused(text("account.bad_link")) from None
         forget_tokens(session, user.user_id, "reset_password")
         audit.note(session, "email.confirm", user_id=user.user_id, subject=("user", user.user_id), address=address)
     if former:

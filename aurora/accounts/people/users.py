@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from aurora.accounts import audit
@@ -70,7 +71,11 @@ def check_email(email: str) -> str:
 def keep_email_free(session: Session, email: str, except_user_id: str = "") -> None:
     """Refuse an e-mail address that is somebody else's. Raises Conflict."""
     if owner_of_email(session, email, except_user_id):
-        raise Conflict("That e-mail address belongs to another account. Use another one, or log in to that account.")
+        raise _taken_email()
+
+
+def _taken_email() -> Conflict:
+    return Conflict("That e-mail address belongs to another account. Use another one, or log in to that account.")
 
 
 def owner_of_email(session: Session, email: str, except_user_id: str = "") -> User | None:
@@ -127,6 +132,12 @@ def only_admin(accounts: Accounts) -> User:
     return admins[0]
 
 
+def has_admin(accounts: Accounts) -> bool:
+    """Whether there is an admin who can log in."""
+    with accounts.reading() as session:
+        return session.scalar(select(User.user_id).where(*_active_admin()).limit(1)) is not None
+
+
 def set_password(accounts: Accounts, username: str, password: str) -> None:
     """Give a person another password and end all of their logins. Raises Refused."""
     replace_password(accounts, user_by_name(accounts, username), password, "password.set")
@@ -179,7 +190,11 @@ def set_email(session: Session, user: User, email: str | None) -> None:
     """Change a person's e-mail address at once, unconfirmed; None forgets it. Raises Conflict where it is somebody else's."""
     if email:
         keep_email_free(session, email, user.user_id)
-    session.execute(update(User).where(User.user_id == user.user_id).values(email=email, email_confirmed_at=None))
+    try:
+        session.execute(update(User).where(User.user_id == user.user_id).values(email=email, email_confirmed_at=None))
+    except IntegrityError:
+        # Somebody else took it since it was free.
+        raise _taken_email() from None
     audit.note(session, "user.email", user_id=user.user_id, subject=("user", user.user_id))
 
 
