@@ -305,6 +305,20 @@ def test_known_answer_is_refused_as_soon_as_the_right_to_it_ends(
     assert api.get(address).status_code == 200
 
 
+def test_report_opens_no_file_of_other_sites_alone(api: TestClient, lake: Lake, accounts: Accounts, admin: User, site: Site) -> None:
+    other = sites.add_site(accounts, admin, name="Other", site_id="other", time_zone="UTC", latitude=52.0, longitude=13.0)
+    publish_energy(lake, accounts, other, NOW, days=2)
+    publish_energy(lake, accounts, site, NOW, days=2)
+    files = lake.files("gold/energy_hourly")
+    for path in files.filter(pl.col("min.site_id") == "other").get_column("path"):
+        (Path(lake.storage.uri) / "gold/energy_hourly" / path).unlink()
+    today = local_date(NOW, site.time_zone)
+    answer = api.get(
+        "/v1/reports/trends/home", params={"start_date": f"{today - timedelta(days=1)}", "end_date": f"{today}", "interval": "hour"}
+    )
+    assert (answer.status_code, bool(answer.json()["points"])) == (200, True)
+
+
 def test_periods_of_the_same_days_keep_their_names(settings: Settings, home: Home, lake: Lake, accounts: Accounts, site: Site) -> None:
     """On a Monday the week is today; what was worked out for one must not answer for the other."""
     publish_energy(lake, accounts, site, NOW, days=2)
