@@ -1,14 +1,19 @@
-"""The REST API under load: the real process on the bench home, clients in another process over kept connections."""
+"""The REST API under load: the real process on the bench home, clients in another process over kept connections.
+
+Its floor is `/healthz`, asked in the same run through the same middleware: what HTTP, the log and the clients themselves cost here.
+"""
 
 import http.client
 import json
 import os
+import resource
 import signal
 import statistics
 import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,7 +21,7 @@ from urllib.parse import urlencode
 from benchmarks import homes, lake
 
 PORT = 18503
-SECONDS = 15.0
+SECONDS, WARM_SECONDS = 15.0, 4.0
 SUMMARY_CLIENTS, TREND_CLIENTS = 20, 4
 SITES_ASKED = 200
 GOAL_SUMMARIES_A_SECOND, GOAL_SUMMARY_P95, GOAL_TREND_P95 = 300, 0.100, 0.150
@@ -79,18 +84,52 @@ def _clients(count: int, paths: list[str], token: str, seconds: float) -> list[f
         return [one for taken in pool.map(lambda share: _client(share, token, until), shares) for one in taken]
 
 
-def _measured(name: str, clients: int, paths: list[str], token: str) -> tuple[float, float]:
-    """Answers a second and p95 [s], by clients in a process of their own; the first round is not counted."""
+@dataclass(frozen=True)
+class Measured:
+    """What clients saw in one run.
+
+    Attributes:
+        a_second: Answers a second.
+        p50: Median time of an answer. [s]
+        p95: Time that 95 % of the answers took at most. [s]
+        client_cores: Cores that the clients kept busy; near 1 they are what limits the run.
+        server_cores: Cores that the API kept busy.
+    """
+
+    a_second: float
+    p50: float
+    p95: float
+    client_cores: float
+    server_cores: float
+
+
+def _measured(name: str, clients: int, paths: list[str], token: str, server: int) -> Measured:
+    """A run of clients in a process of their own; the first round is not counted."""
     with ProcessPoolExecutor(1) as process:
-        process.submit(_clients, clients, paths, token, 4.0).result()
+        process.submit(_clients, clients, paths, token, WARM_SECONDS).result()
+        of_clients, of_server = process.submit(_own_seconds).result(), _seconds_of(server)
         taken = process.submit(_clients, clients, paths, token, SECONDS).result()
-    rate, cuts = len(taken) / SECONDS, statistics.quantiles(taken, n=100)
-    print(f"{name}: {rate:.0f} requests/s at {clients} clients, p50 {1000 * cuts[49]:.1f} ms, p95 {1000 * cuts[94]:.1f} ms")
-    return rate, cuts[94]
+        of_clients, of_server = process.submit(_own_seconds).result() - of_clients, _seconds_of(server) - of_server
+    cuts = statistics.quantiles(taken, n=100)
+    found = Measured(len(taken) / SECONDS, cuts[49], cuts[94], of_clients / SECONDS, of_server / SECONDS)
+    print(f"{name}: {found.a_second:.0f} requests/s at {clients} clients, p50 {1000 * found.p50:.1f} ms, p95 {1000 * found.p95:.1f} ms;")
+    print(f"  busy cores: {found.server_cores:.2f} the API, {found.client_cores:.2f} the clients")
+    return found
+
+
+def _own_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _seconds_of(process_id: int) -> float:
+    """Processor time a process has used so far. [s]"""
+    fields = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main(folder: Path | None = None) -> dict[str, float]:
-    """Print and return what the API does at load, next to its goals."""
+    """Print and return what the API does at load, next to its floor and its goals."""
     homes.open_refresher(folder or lake.FOLDER)
     process = _start(folder or lake.FOLDER)
     try:
@@ -99,12 +138,17 @@ def main(folder: Path | None = None) -> dict[str, float]:
         today = datetime.now(UTC).date()
         span = f"start_date={today - timedelta(days=31)}&end_date={today - timedelta(days=1)}&interval=hour"
         summaries = [f"/v1/reports/summary/{site}?period={period}" for site in sites for period in ("month", "last_30_days")]
-        rate, p95 = _measured("reports/summary", SUMMARY_CLIENTS, summaries, token)
-        _, trend = _measured(
-            "reports/trends, 30 days hourly", TREND_CLIENTS, [f"/v1/reports/trends/{site}?{span}" for site in sites], token
-        )
+        trends = [f"/v1/reports/trends/{site}?{span}" for site in sites]
+        floor = _measured("floor, healthz", SUMMARY_CLIENTS, ["/healthz"], token, process.pid)
+        summary = _measured("reports/summary", SUMMARY_CLIENTS, summaries, token, process.pid)
+        trend = _measured("reports/trends, 30 days hourly", TREND_CLIENTS, trends, token, process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
+    ratio = summary.a_second / floor.a_second
+    print(f"  a summary costs {1 / ratio:.1f} times the floor")
     print(f"  goals: {GOAL_SUMMARIES_A_SECOND}/s, p95 {GOAL_SUMMARY_P95 * 1000:.0f} ms; trends p95 {GOAL_TREND_P95 * 1000:.0f} ms")
-    return {"summaries_a_second": rate, "summary_p95": p95, "trend_p95": trend}
+    return {
+        "summaries_a_second": summary.a_second, "summary_p95": summary.p95, "trend_p95": trend.p95, "floor_a_second": floor.a_second,
+        "summary_to_floor": ratio,
+    }  # fmt: skip
