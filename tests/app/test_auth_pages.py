@@ -315,6 +315,28 @@ def test_mail_that_cannot_be_sent_is_logged_without_its_secret(
     assert time.monotonic() - began < 20
 
 
+def test_mail_that_waits_is_sent_as_the_process_ends(posting: Services, inbox: tuple[Inbox, int]) -> None:
+    for number in range(5):
+        posting.post.later(lambda number=number: posting.post.send(f"bob{number}@example.com", "Subject", "Text"))
+    posting.post.close()
+    assert len(inbox[0].mails) == 5
+
+
+def test_process_ends_soon_where_the_mail_server_is_away_and_says_what_is_lost(
+    settings: Settings, home: Home, lake: Lake, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aurora.mail.LAST_SECONDS", 0.3)
+    services = open_services(Settings(mail_url="smtp://127.0.0.1:9", mail_from="aurora@example.com"), home)  # pyright: ignore
+    for _ in range(2):
+        services.post.later(lambda: services.post.send("bob@example.com", "Subject", "Text"))
+    began = time.monotonic()
+    services.post.close()
+    assert time.monotonic() - began < 2
+    told = "".join(capfd.readouterr())
+    assert "mail_lost" in told
+    assert "waiting=2" in told or '"waiting": 2' in told
+
+
 def test_password_is_not_sent_to_a_mail_server_without_tls(
     home: Home, lake: Lake, accounts: Accounts, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ from aurora.accounts.people.users import (
 __all__ = [
     "ROLES", "Grant", "Whence", "add_user", "all_users", "begin_login", "change_profile", "check_email", "check_login",
     "check_password", "confirm_email", "delete_user", "disable", "enable", "end_login", "export_of", "grant_of", "has_admin",
-    "hash_password",    "is_known_address", "is_other_email", "is_password_of", "login_user", "logins_of", "only_admin", "purge", "register", "renew_login",
-    "replace_password", "reset_password", "revoke_login", "revoke_others", "send_reset", "set_password", "set_role", "start_login",
-    "user_by_id", "user_by_name", "visible_place", "visible_sites",
+    "hash_password", "is_known_address", "is_other_email", "is_password_of", "login_user", "logins_of", "only_admin", "purge", "register",
+    "renew_login", "replace_password", "reset_password", "revoke_login", "revoke_others", "send_reset", "set_password", "set_role",
+    "start_login", "user_by_id", "user_by_name", "visible_place", "visible_sites",
 ]  # fmt: skip
