@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -43,7 +43,7 @@ def api(settings: Settings, home: Home, lake: Lake, admin: User) -> Iterator[Tes
         yield client
 
 
-def daily(site: Site, first: date, consumption: list[float | None], cost: list[str | None]) -> pl.DataFrame:
+def daily(site: Site, first: date, consumption: Sequence[float | None], cost: Sequence[str | None]) -> pl.DataFrame:
     """gold/energy_daily of days with a known consumption and cost, wholly covered."""
     count = len(consumption)
     return pl.DataFrame(
