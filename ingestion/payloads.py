@@ -1,5 +1,6 @@
 """JSON Schemas of Aurora's own payloads, made of what the decoder takes, and how the HTTP door is described."""
 
+import json
 from typing import Any
 
 from aurora.domain.channels import CHANNELS, MEASURES, MOST_KWH
@@ -10,6 +11,13 @@ MOMENT = {"type": "string", "format": "date-time", "description": "A time with o
 SECONDS = {"type": "integer", "minimum": 1, "maximum": LONGEST_INTERVAL_SECONDS, "description": "Length of the interval. [s]"}
 SENDER = {"type": "string", "description": "Needed where the credentials do not tell which device this is of."}
 AMOUNT = {"type": ["number", "null"], "minimum": 0, "maximum": MOST_KWH}
+REPEATED = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Any text of your own: for a day the same request under it is answered again and nothing is done twice.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
 READING = {"measured_at": "2026-11-01T12:00:00Z", "channel": "grid_import", "measure": "register_kwh", "value": 4711.25}
 ENERGIES = {"timestamp": "2026-11-01T12:00:00Z", "consumption_kwh": 0.42, "production_kwh": 1.1}
 WEATHER = {"measured_at": "2026-11-01T12:00:00Z", "temperature_celsius": 8.5, "ghi_w_per_m2": 240}
@@ -80,10 +88,12 @@ def _one_or_many(*names: str) -> dict[str, Any]:
 def operation(summary: str, *names: str, example: dict[str, Any]) -> dict[str, Any]:
     """How an endpoint of the door is described, which takes one or many payloads of these names."""
     content = {"schema": _one_or_many(*names), "examples": {"one": {"value": example}, "many": {"value": [example]}}}
+    lines = {"schema": {"type": "string", "description": "Such objects, one a line."}, "example": f"{json.dumps(example)}\n"}
     refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/IngestRefusal"}}}
     problems = {"application/json": {"schema": {"$ref": "#/components/schemas/BadFields"}}}
     texts = {
-        "401": "No or bad credentials", "404": "A device of somebody else", "413": "The body is too large",
+        "401": "No or bad credentials", "404": "A device of somebody else",
+        "409": "The Idempotency-Key was used for another body", "413": "The body is too large",
         "429": "Too many requests; see Retry-After", "503": "It could not be stored now; send it again",
     }  # fmt: skip
     accepted = {"application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}}
@@ -91,7 +101,8 @@ def operation(summary: str, *names: str, example: dict[str, Any]) -> dict[str, A
         "summary": summary,
         "tags": ["ingest"],
         "security": [{"DeviceKey": []}, {"OAuth2PasswordBearer": []}],
-        "requestBody": {"required": True, "content": {"application/json": content}},
+        "parameters": [REPEATED],
+        "requestBody": {"required": True, "content": {"application/json": content, "application/x-ndjson": lines}},
         "responses": {
             "202": {"description": "All of it is stored", "content": accepted},
             "400": {"description": "Every bad field; nothing was stored", "content": problems},

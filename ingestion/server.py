@@ -3,31 +3,32 @@
 import contextvars
 import os
 import threading
-import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aurora import __version__, logs, metrics
+from aurora.accounts import repeats
 from aurora.accounts.database import Accounts
 from aurora.accounts.tokens import Tokens
-from aurora.errors import AuroraError, Busy
+from aurora.errors import AuroraError, Busy, Conflict
 from aurora.home import Home
 from aurora.lake.store import open_lake
 from aurora.settings import Settings
-from ingestion import payloads
+from ingestion import emoncms_http, payloads
+from ingestion.bodies import Turned, parse_body, read_body, shown
 from ingestion.decoders import aurora as decoder
 from ingestion.gate import Barred, Gate
 from ingestion.landing import Landing, Receipt
 from ingestion.listener import Listener, broker_address
-from ingestion.messages import Decoded, Fault, Limits, Message, Rejection, live_limits
+from ingestion.messages import Decoded, DeviceFacts, Fault, Limits, Message, Rejection, live_limits
 from ingestion.processes import refuse_taken_port, stop_signal
 from ingestion.registry import DeviceRegistry, KeyRing, Sender
 
 if TYPE_CHECKING:
     import uvicorn
-    from fastapi import FastAPI, Request
+    from fastapi import FastAPI
 
 COMMIT_WAIT_SECONDS = 30.0
 FIRST_SUBSCRIPTION_SECONDS = 5.0
@@ -37,19 +38,11 @@ MOST_ID = 64
 log = logs.logger(__name__)
 
 
-class Turned(Exception):
-    """A request that is answered with something else than 202."""
-
-    def __init__(self, status: int, detail: Any) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-
-
 class Door:
     """What the HTTP endpoints do, apart from HTTP itself."""
 
-    def __init__(self, landing: Landing, gate: Gate, registry: DeviceRegistry, settings: Settings) -> None:
+    def __init__(self, landing: Landing, gate: Gate, registry: DeviceRegistry, accounts: Accounts, settings: Settings) -> None:
+        self._accounts = accounts
         self._landing = landing
         self._gate = gate
         self._registry = registry
@@ -64,22 +57,66 @@ class Door:
         """Whom these credentials speak for. Raises Barred."""
         return self._gate.sender(key, authorization, address)
 
-    def land(self, sender: Sender, kind: str, body: bytes) -> int:
-        """Land a body and wait for its commit; returns how many objects it held.
+    def land(self, sender: Sender, kind: str, content: Any) -> int:
+        """Land what a body says and wait for its commit; returns how many objects it held.
 
         Raises:
             Turned: 404 for somebody else's device; 400 with every bad field, nothing stored; 503 where the commit took too long.
         """
-        content, fault = decoder.parse_json(body)
-        if fault is not None:
-            raise Turned(400, [_shown(fault)])
         elements = content if isinstance(content, list) else [content]
         self._refuse_foreign(sender, kind, elements)
-        decoded = self._decode(sender, kind, content)
+        self._commit(self._decode(sender, kind, content))
+        return len(elements)
+
+    def land_inputs(self, sender: Sender, rows: list[emoncms_http.Row]) -> int:
+        """Land rows of Emoncms' inputs and wait for their commit; returns how many readings they held. Raises Turned as `land` does."""
+
+        def find(node: str) -> DeviceFacts | None:
+            return sender.device or self._node(sender, node)
+
+        decoded = emoncms_http.decode(rows, find, live_limits(self._settings, datetime.now(UTC)))
+        metrics.QUANTITIES_IGNORED.labels("emoncms").inc(decoded.ignored)
+        self._commit(decoded)
+        return len(decoded.readings)
+
+    def once(self, sender: Sender, path: str, key: str | None, body: bytes, done: Callable[[], int]) -> int:
+        """What `done` gives, or what it gave when this request came before under its `Idempotency-Key`.
+
+        Raises:
+            Turned: 400 for a key that is none, 409 where it came with another body; and as `done` does.
+        """
+        if key is None:
+            return done()
+        if not repeats.is_key(key):
+            raise Turned(400, [shown(Fault("Idempotency-Key", "bad_key", "Send 1 to 255 printable characters of ASCII."))])
+        who = (
+            sender.device.device_id
+            if sender.device
+            else f"{'person' if sender.is_person else 'gateway'}:{','.join(sorted(sender.site_ids))}"
+        )
+        request, now = repeats.request_of(who, path, key, body), datetime.now(UTC)
+        try:
+            known = repeats.recall(self._accounts, request, now)
+        except Conflict as conflict:
+            raise Turned(409, str(conflict)) from None
+        if known is not None:
+            return known["accepted"]
+        accepted = done()
+        repeats.keep(self._accounts, request, {"accepted": accepted}, now)
+        return accepted
+
+    def _node(self, sender: Sender, node: str) -> DeviceFacts | None:
+        """The device of a gateway's or person's sites that is named like a node, or reads its topic."""
+        named = self._registry.find(node)
+        found = (named,) if named is not None else self._registry.bound_to(f"emon/{node}")
+        return next((device for device in found if device.site_id in sender.site_ids), None)
+
+    def _commit(self, decoded: Decoded) -> None:
+        """Land what is without fault and wait for its commit. Raises Turned."""
         faults = [fault for rejection in decoded.rejections for fault in rejection.faults]
         if faults:
             metrics.READINGS_REJECTED.labels(faults[0].reason).inc(len(decoded.rejections))
-            raise Turned(400, [_shown(fault) for fault in faults])
+            raise Turned(400, [shown(fault) for fault in faults])
         receipt = Receipt()
         try:
             self._landing.submit(decoded, source=SOURCE, topic=None, told=Receipt.told, token=receipt, may_wait=False)
@@ -87,7 +124,6 @@ class Door:
             raise Turned(503, str(busy)) from None
         if not receipt.wait(COMMIT_WAIT_SECONDS):
             raise Turned(503, "It could not be stored in time. Send it again; what was stored twice counts once.")
-        return len(elements)
 
     def _refuse_foreign(self, sender: Sender, kind: str, elements: list[Any]) -> None:
         """Raise Turned (404) where a device is named that the credentials do not speak for, whatever else is wrong."""
@@ -97,8 +133,8 @@ class Door:
         foreign = next((name for name, device in found.items() if device is None or device.site_id not in sender.site_ids), None)
         if foreign is not None:
             # What stands in a body need not be text that an answer can hold.
-            shown = foreign[:MOST_ID].encode("utf-8", "replace").decode()
-            raise Turned(404, f"There is no device {shown} that your credentials speak for.")
+            name = foreign[:MOST_ID].encode("utf-8", "replace").decode()
+            raise Turned(404, f"There is no device {name} that your credentials speak for.")
 
     def _decode(self, sender: Sender, kind: str, content: Any) -> Decoded:
         limits = live_limits(self._settings, datetime.now(UTC))
@@ -143,10 +179,6 @@ def refuse_element(element: Any, fault: Fault) -> Decoded:
     return Decoded(rejections=(Rejection(repr(element), (fault,)),))
 
 
-def _shown(fault: Fault) -> dict[str, str]:
-    return {"field": fault.field, "reason": fault.reason, "message": fault.sentence}
-
-
 def describe() -> dict[str, Any]:
     """OpenAPI of the endpoints that take readings and weather."""
     energy = payloads.operation("Send readings", "reading", "interval_energies", example=payloads.READING)
@@ -168,8 +200,8 @@ def make_app(door: Door, settings: Settings) -> "FastAPI":
     from starlette.concurrency import run_in_threadpool
 
     from aurora.web import refusals
-    from aurora.web.heads import HeadAsGet
     from aurora.web.headers import NOTHING_ALLOWED, SecurityHeaders
+    from aurora.web.heads import HeadAsGet
     from aurora.web.requests import RequestLog
 
     app = FastAPI(title="Aurora ingestion", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
@@ -181,18 +213,26 @@ def make_app(door: Door, settings: Settings) -> "FastAPI":
     app.add_api_route("/v1/ingest/openapi.json", describe, include_in_schema=False)
 
     async def take(request: Request, kind: str) -> JSONResponse:
-        try:
-            address = request.client.host if request.client else ""
-            given = (request.headers.get("x-api-key"), request.headers.get("authorization"))
-            sender = await run_in_threadpool(door.sender, *given, address)
-            body = await read_body(request, settings.max_body_bytes)
-            accepted = await run_in_threadpool(door.land, sender, kind, body)
-        except Barred as barred:
-            headers = {"Retry-After": str(barred.seconds)} if barred.seconds else {"WWW-Authenticate": "Bearer"}
-            return JSONResponse({"detail": str(barred)}, barred.status, headers)
-        except Turned as turned:
-            return JSONResponse({"detail": turned.detail}, turned.status, {"Retry-After": "5"} if turned.status == 503 else None)
-        return JSONResponse({"accepted": accepted}, 202)
+        address = request.client.host if request.client else ""
+        sender = await run_in_threadpool(door.sender, request.headers.get("x-api-key"), request.headers.get("authorization"), address)
+        body = await read_body(request, settings.max_body_bytes)
+        about = (request.url.path, request.headers.get("idempotency-key"), body)
+
+        def land() -> int:
+            return door.land(sender, kind, parse_body(body, request.headers.get("content-type", "").lower()))
+
+        return JSONResponse({"accepted": await run_in_threadpool(door.once, sender, *about, land)}, 202)
+
+    @app.exception_handler(Barred)
+    async def barred(_request: Request, error: Barred) -> JSONResponse:
+        headers = {"Retry-After": str(error.seconds)} if error.seconds else {"WWW-Authenticate": "Bearer"}
+        return JSONResponse({"detail": str(error)}, error.status, headers)
+
+    @app.exception_handler(Turned)
+    async def turned(_request: Request, error: Turned) -> JSONResponse:
+        return JSONResponse({"detail": error.detail}, error.status, {"Retry-After": "5"} if error.status == 503 else None)
+
+    emoncms_http.install(app, door.sender, door.land_inputs, settings.max_body_bytes)
 
     @app.post("/v1/ingest/energy_data", status_code=202)
     async def energy_data(request: Request) -> JSONResponse:
@@ -219,34 +259,6 @@ def make_app(door: Door, settings: Settings) -> "FastAPI":
     return app
 
 
-async def read_body(request: "Request", most_bytes: int) -> bytes:
-    """The body, unpacked where it is gzip. Raises Turned: 413 above `most_bytes`, 400 where it cannot be unpacked."""
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding not in {"identity", "gzip"}:
-        raise Turned(400, [{"field": "", "reason": "unknown_encoding", "message": "Send the body plain or as gzip."}])
-    parts = request.stream() if encoding == "identity" else _unpacked(request.stream(), most_bytes)
-    body = bytearray()
-    async for part in parts:
-        body += part
-        if len(body) > most_bytes:
-            raise Turned(413, f"The body is larger than {most_bytes} bytes. Send it in smaller parts.")
-    return bytes(body)
-
-
-async def _unpacked(parts: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[bytes]:
-    unpack = zlib.decompressobj(wbits=31)
-    try:
-        async for part in parts:
-            yield unpack.decompress(part, most_bytes + 1)
-            if unpack.unconsumed_tail:
-                yield unpack.decompress(unpack.unconsumed_tail, most_bytes + 1)
-        yield unpack.flush()
-        if not unpack.eof or unpack.unused_data:
-            raise zlib.error("cut short, or followed by something else")
-    except zlib.error:
-        raise Turned(400, [{"field": "", "reason": "bad_gzip", "message": "The body is not gzip."}]) from None
-
-
 @contextmanager
 def open_service(settings: Settings, home: Home) -> Iterator[Callable[[], bool]]:
     """Serve HTTP on `ingest_port` and listen to the broker for the block; yields a function that says whether all parts still work.
@@ -262,7 +274,7 @@ def open_service(settings: Settings, home: Home) -> Iterator[Callable[[], bool]]
     listener = Listener(broker_address(settings, home), landing, registry, settings)
     gate = Gate(KeyRing(accounts), Tokens(settings, home, accounts), accounts)
     landing.start()
-    server, thread = _serve(make_app(Door(landing, gate, registry, settings), settings), settings)
+    server, thread = _serve(make_app(Door(landing, gate, registry, accounts, settings), settings), settings)
     listener.start()
     # A broker keeps nothing for a session it has never seen subscribe: who is told "ready" may send.
     if not listener.is_subscribed.wait(FIRST_SUBSCRIPTION_SECONDS):

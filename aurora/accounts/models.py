@@ -106,6 +106,16 @@ class Attempts(Model):
     ends_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class Repeat(Model):
+    """What a request with an idempotency key was answered. `request`: sender, path and key, `body`: what it said, both as hashes."""
+
+    __tablename__ = "repeats"
+    request: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[str] = mapped_column(String(1024))
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class AuditEntry(Model):
     """Who did what, when. Only ever added to; names and ids stay when what they name is gone."""
 

@@ -64,7 +64,9 @@ def open_door(settings: Settings, home: Home, accounts: Accounts, landing: Landi
 
     def made(kind: type[Door] = Door) -> TestClient:
         gate = Gate(KeyRing(accounts), Tokens(settings, home, accounts), accounts)
-        return TestClient(make_app(kind(landing, gate, DeviceRegistry(accounts), settings), settings), raise_server_exceptions=False)
+        return TestClient(
+            make_app(kind(landing, gate, DeviceRegistry(accounts), accounts, settings), settings), raise_server_exceptions=False
+        )
 
     return made
 
@@ -154,10 +156,10 @@ def test_every_answer_carries_an_id_and_the_headers(
         client.get("/v1/nothing", headers=own),
         client.post(ENERGY, headers=own),
         client.delete(ENERGY, headers=own),
-        broken.post(ENERGY, headers=own | credentials["device_key"]),
+        broken.post(ENERGY, content="{}", headers=own | credentials["device_key"]),
     ]
     monkeypatch.setattr(Broken, "failure", Transient("The accounts are away."))
-    answers.append(broken.post(ENERGY, headers=own | credentials["device_key"]))
+    answers.append(broken.post(ENERGY, content="{}", headers=own | credentials["device_key"]))
     assert [answer.status_code for answer in answers] == [200, 404, 401, 405, 500, 503]
     for answer in answers:
         assert (answer.headers["x-request-id"], answer.headers["cache-control"]) == ("caller-0815", "no-store")

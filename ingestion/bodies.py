@@ -1,0 +1,83 @@
+"""Bodies of requests to the HTTP door: unpacked, bounded, and read as JSON or as JSON line by line."""
+
+import zlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from ingestion.decoders import aurora as decoder
+from ingestion.messages import Fault
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+LINES = ("ndjson", "jsonl", "json-lines", "json-seq")
+
+
+class Turned(Exception):
+    """A request that is answered with something else than 202."""
+
+    def __init__(self, status: int, detail: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+def shown(fault: Fault) -> dict[str, str]:
+    """A fault as an answer lists it."""
+    return {"field": fault.field, "reason": fault.reason, "message": fault.sentence}
+
+
+def parse_body(body: bytes, content_type: str) -> Any:
+    """What a body says: an object, an array, or the objects of its lines.
+
+    Lines are expected where the content type names them, and tried where the whole is no JSON.
+
+    Raises:
+        Turned: 400 where it is neither; names the bad lines by index.
+    """
+    if not any(name in content_type for name in LINES):
+        content, fault = decoder.parse_json(body)
+        if fault is None:
+            return content
+        if not body.lstrip()[:1] == b"{" or b"\n" not in body.strip():
+            raise Turned(400, [shown(fault)])
+    found: list[Any] = []
+    faults: list[Fault] = []
+    for line in body.splitlines():
+        if not (text := line.strip(b" \t\r\x1e")):
+            continue
+        content, fault = decoder.parse_json(text)
+        if fault is not None or not isinstance(content, dict):
+            faults.append(Fault(f"[{len(found)}]", "not_json", "The line is not one JSON object."))
+        found.append(content)
+    if faults:
+        raise Turned(400, [shown(fault) for fault in faults])
+    return found
+
+
+async def read_body(request: "Request", most_bytes: int) -> bytes:
+    """The body, unpacked where it is gzip. Raises Turned: 413 above `most_bytes`, 400 where it cannot be unpacked."""
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding not in {"identity", "gzip"}:
+        raise Turned(400, [{"field": "", "reason": "unknown_encoding", "message": "Send the body plain or as gzip."}])
+    parts = request.stream() if encoding == "identity" else _unpacked(request.stream(), most_bytes)
+    body = bytearray()
+    async for part in parts:
+        body += part
+        if len(body) > most_bytes:
+            raise Turned(413, f"The body is larger than {most_bytes} bytes. Send it in smaller parts.")
+    return bytes(body)
+
+
+async def _unpacked(parts: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[bytes]:
+    unpack = zlib.decompressobj(wbits=31)
+    try:
+        async for part in parts:
+            yield unpack.decompress(part, most_bytes + 1)
+            if unpack.unconsumed_tail:
+                yield unpack.decompress(unpack.unconsumed_tail, most_bytes + 1)
+        yield unpack.flush()
+        if not unpack.eof or unpack.unused_data:
+            raise zlib.error("cut short, or followed by something else")
+    except zlib.error:
+        raise Turned(400, [{"field": "", "reason": "bad_gzip", "message": "The body is not gzip."}]) from None

@@ -1,0 +1,185 @@
+"""Emoncms' input API, so that its devices need only another address: `input/post` and `input/bulk`, with a device's key for the API key.
+
+Every row is good, or nothing of the request is stored and the answer says by row what is wrong.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from ingestion.bodies import Turned, read_body, shown
+from ingestion.decoders import aurora as decoder
+from ingestion.decoders.emoncms import inputs_of
+from ingestion.decoders.meters import epoch, number, readings_of
+from ingestion.messages import Decoded, DeviceFacts, Fault, Limits, Message, Rejection, joined
+from ingestion.registry import Sender
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+MOST_ROWS = 10_000
+MOST_VALUES = 1_000
+RELAXED = re.compile(r"[{}\"'\s]")
+
+FindNode = Callable[[str], DeviceFacts | None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The inputs of one node at one time."""
+
+    node: str
+    at: datetime | Fault
+    values: Mapping[str, Any]
+
+
+def install(
+    app: "FastAPI",
+    enter: Callable[[str | None, str | None, str], Sender],
+    land: Callable[[Sender, list[Row]], int],
+    most_bytes: int,
+) -> None:
+    """Serve Emoncms' addresses: `/input/post` and `/input/bulk`, with and without `.json` and `/emoncms` before them.
+
+    Args:
+        app: Gets the routes.
+        enter: Tells whom a key, an `Authorization` header and an address speak for.
+        land: Lands rows and waits for their commit.
+        most_bytes: Of a body.
+    """
+    from starlette.concurrency import run_in_threadpool
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+    async def take(request: Request, read: Callable[[Mapping[str, str], datetime], list[Row]]) -> Response:
+        body = await read_body(request, most_bytes)
+        params = dict(parse_qsl(body.decode("utf-8", "replace"))) | dict(request.query_params)
+        address = request.client.host if request.client else ""
+        key = (
+            params.get("apikey") or (request.headers.get("authorization") or "").removeprefix("Bearer ") or request.headers.get("x-api-key")
+        )
+        sender = await run_in_threadpool(enter, key, None, address)
+        await run_in_threadpool(lambda: land(sender, read(params, datetime.now(UTC))))
+        return JSONResponse({"success": True}) if "fulljson" in params else PlainTextResponse("ok")
+
+    async def post(request: Request) -> Response:
+        return await take(request, posted)
+
+    async def bulk(request: Request) -> Response:
+        return await take(request, bulked)
+
+    for before in ("", "/emoncms"):
+        for ending in ("", ".json"):
+            app.add_route(f"{before}/input/post{ending}", post, methods=["GET", "POST"], include_in_schema=False)
+            app.add_route(f"{before}/input/bulk{ending}", bulk, methods=["GET", "POST"], include_in_schema=False)
+
+
+def posted(params: Mapping[str, str], now: datetime) -> list[Row]:
+    """The row of a `post` request. Raises Turned (400) where it holds no inputs."""
+    node = params.get("node", "0")
+    given = params.get("fulljson") or params.get("json") or params.get("data")
+    values: Mapping[str, Any] | None = None
+    if given is not None:
+        values = _named(given)
+    elif (csv := params.get("csv")) is not None:
+        values = {str(place): value.strip() for place, value in enumerate(csv.split(",", MOST_VALUES), 1)}
+    if not values or len(values) > MOST_VALUES:
+        raise _bad("", "not_inputs", 'Send fulljson={"name":value}, json={name:value} or csv=1,2,3.')
+    at = _time(params["time"]) if params.get("time") else now
+    return [Row(node, at, values)]
+
+
+def bulked(params: Mapping[str, str], now: datetime) -> list[Row]:
+    """The rows of a `bulk` request: `[[seconds, node, value, value …], …]`. Raises Turned (400) where it holds none.
+
+    Seconds count from `time`, from the moment `sentat` or `offset` before now, or so that the last row is now.
+    """
+    content, fault = decoder.parse_json(params.get("data", "").encode())
+    if fault is not None or not isinstance(content, list) or not content or len(content) > MOST_ROWS:
+        raise _bad("data", "not_inputs", "Send data=[[seconds,node,value,…],…].")
+    faulty = [place for place, row in enumerate(content) if not isinstance(row, list) or len(row) < 3 or number(row[0]) is None]
+    if faulty:
+        raise Turned(400, [shown(Fault(f"[{place}]", "not_inputs", "Expected [seconds, node, value, …].")) for place in faulty])
+    zero = _zero(params, content, now)
+    if isinstance(zero, Fault):
+        raise Turned(400, [shown(zero)])
+    return [_bulk_row(row, zero) for row in content]
+
+
+def decode(rows: list[Row], find: FindNode, limits: Limits) -> Decoded:
+    """Readings of all rows. Inputs of which nothing is said are left out, as Emoncms' own inputs are before they are given a process.
+
+    Raises:
+        Turned: 400 where a node is nobody's, or a row cannot be read; with every fault, by row.
+    """
+    faults: list[Fault] = []
+    parts: list[Decoded] = []
+    for place, row in enumerate(rows):
+        device = find(row.node)
+        if device is None:
+            faults.append(Fault(f"[{place}].node", "unknown_device", f"No device of these credentials is the node {row.node[:64]}."))
+            continue
+        values = {name if name in device.inputs else _full(row.node, name, device): value for name, value in row.values.items()}
+        found = readings_of(Message(device, "foreign", "", b""), limits, row.at, inputs_of(device, values))
+        faults += [replace(fault, field=f"[{place}].{fault.field}") for one in found.rejections for fault in one.faults]
+        if not found.readings and not found.rejections and not device.inputs:
+            names = ", ".join(row.values)[:256]
+            way = f"aurora device set {device.device_id} --input 'NAME=consumption kWh'"
+            faults.append(Fault(f"[{place}]", "unmapped_input", f"What do {names} measure? Say it with {way}."))
+        parts.append(found)
+    return replace(joined(parts), rejections=(Rejection("", tuple(faults)),) if faults else ())
+
+
+def _full(node: str, name: str, device: DeviceFacts) -> str:
+    """The input's name, with its node before it where that is what is known."""
+    return f"{node}/{name}" if f"{node}/{name}" in device.inputs else name
+
+
+def _named(text: str) -> dict[str, Any] | None:
+    """Inputs by name, from JSON or from Emoncms' own way of writing it, without quotes."""
+    content, fault = decoder.parse_json(text.encode())
+    if fault is None:
+        return content if isinstance(content, dict) else None
+    pairs = [pair.partition(":") for pair in RELAXED.sub("", text).split(",", MOST_VALUES)]
+    return {name: value for name, colon, value in pairs} if all(name and colon for name, colon, _ in pairs) else None
+
+
+def _zero(params: Mapping[str, str], rows: list[list[Any]], now: datetime) -> datetime | Fault:
+    """The moment that a row's seconds are counted from."""
+    if params.get("time"):
+        return _time(params["time"])
+    given = params.get("sentat") or params.get("offset")
+    seconds = number(given) if given is not None else number(rows[-1][0])
+    try:
+        return now - timedelta(seconds=seconds) if seconds is not None else Fault("sentat", "bad_time", "sentat is no number of seconds.")
+    except OverflowError:
+        return Fault("sentat", "bad_time", "sentat is too long ago.")
+
+
+def _bulk_row(row: list[Any], zero: datetime) -> Row:
+    values: dict[str, Any] = {}
+    for place, value in enumerate(row[2:], 1):
+        values |= value if isinstance(value, dict) else {str(place): value}
+    try:
+        at: datetime | Fault = zero + timedelta(seconds=number(row[0]) or 0.0)
+    except OverflowError:
+        at = Fault("time", "bad_time", "The time is too far away.")
+    return Row(str(row[1]), at, values)
+
+
+def _time(text: str) -> datetime | Fault:
+    """A time as seconds since 1970, or as ISO 8601 with its offset."""
+    if number(text) is not None:
+        return epoch(text, "time")
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo is not None else Fault("time", "no_offset", "The time has no offset.")
+    except (ValueError, OverflowError):
+        return Fault("time", "bad_time", "time is neither seconds since 1970 nor ISO 8601.")
+
+
+def _bad(field: str, reason: str, sentence: str) -> Turned:
+    return Turned(400, [shown(Fault(field, reason, sentence))])

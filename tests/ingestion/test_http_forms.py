@@ -1,0 +1,178 @@
+"""Forms of the HTTP door: JSON line by line, requests that come again, and Emoncms' own addresses."""
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+from sqlalchemy import update
+
+from aurora.accounts import repeats
+from aurora.accounts.keys import new_gateway_key
+from aurora.accounts.models import Repeat
+from aurora.lake.store import Lake
+
+READINGS = "bronze/readings"
+ENERGY = "/v1/ingest/energy_data"
+
+
+@pytest.fixture
+def http(ingestion, settings):
+    """A client of the HTTP door."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{settings.ingest_port}", timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def meter(new_device):
+    """A device whose inputs are said, with a key."""
+    inputs = {"power1": "grid W", "power2": "production W", "1": "consumption kWh", "house/total": "consumption kWh"}
+    return new_device("emontx", decoder="emoncms", topic="emon/emontx/#", kind="gateway", inputs=inputs)
+
+
+def landed(lake: Lake) -> pl.DataFrame:
+    return lake.scan(READINGS).sort("measured_at", "channel").collect()
+
+
+def values(lake: Lake) -> list[tuple[str, str, float]]:
+    return landed(lake).select("channel", "measure", pl.col("value").round(9)).rows()
+
+
+def ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def lines(*objects: Any) -> str:
+    return "\n".join(one if isinstance(one, str) else json.dumps(one) for one in objects) + "\n"
+
+
+def reading(value: object, seconds: float = 60) -> dict[str, Any]:
+    return {"measured_at": ago(seconds).isoformat(), "channel": "consumption", "measure": "power_kw", "value": value}
+
+
+@pytest.mark.parametrize("content_type", ["application/x-ndjson", "application/json", "text/plain"])
+def test_lines_of_json_are_an_array(http, new_device, lake: Lake, content_type: str) -> None:
+    headers = {"X-API-Key": new_device("meter-1").key, "Content-Type": content_type}
+    body = lines(reading(1.0, 60), "", reading(2.0, 50), "\r")
+    answer = http.post(ENERGY, content=body, headers=headers)
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
+    assert sorted(landed(lake)["value"]) == [1.0, 2.0]
+    single = http.post(ENERGY, content=lines(reading(3.0)), headers=headers | {"Content-Type": "application/x-ndjson"})
+    assert single.json() == {"accepted": 1}
+
+
+def test_bad_lines_are_named_and_nothing_is_stored(http, new_device, lake: Lake) -> None:
+    headers = {"X-API-Key": new_device("meter-1").key, "Content-Type": "application/x-ndjson"}
+    broken = http.post(ENERGY, content=lines(reading(1.0), "{", "[1]"), headers=headers)
+    assert broken.status_code == 400
+    assert [(one["field"], one["reason"]) for one in broken.json()["detail"]] == [("[1]", "not_json"), ("[2]", "not_json")]
+    negative = http.post(ENERGY, content=lines(reading(1.0), reading(-1.0)), headers=headers)
+    assert [(one["field"], one["reason"]) for one in negative.json()["detail"]] == [("[1].value", "negative")]
+    assert http.post(ENERGY, content="{]", headers=headers).status_code == 400
+    assert landed(lake).is_empty()
+
+
+def test_a_request_that_comes_again_is_answered_again_and_another_under_its_key_is_refused(http, new_device, accounts, lake: Lake) -> None:
+    headers = {"X-API-Key": new_device("meter-1").key, "Idempotency-Key": "batch-7"}
+    first = json.dumps([reading(1.0), reading(2.0, 30)])
+    answers = [http.post(ENERGY, content=first, headers=headers) for _ in range(3)]
+    assert [(one.status_code, one.json()) for one in answers] == [(202, {"accepted": 2})] * 3
+    assert landed(lake).height == 2
+    assert http.post(ENERGY, content=json.dumps(reading(3.0)), headers=headers).status_code == 409
+    other = new_device("meter-2")
+    assert http.post(ENERGY, content=json.dumps(reading(3.0)), headers=headers | {"X-API-Key": other.key}).status_code == 202
+    with accounts.transaction() as session:
+        session.execute(update(Repeat).values(ends_at=datetime.now(UTC) - timedelta(seconds=1)))
+    assert http.post(ENERGY, content=json.dumps(reading(4.0)), headers=headers).status_code == 202
+    assert sorted(landed(lake)["value"]) == [1.0, 2.0, 3.0, 4.0]
+    with accounts.reading() as session:
+        assert session.query(Repeat).count() == 1
+    assert http.post(ENERGY, content=first, headers=headers | {"Idempotency-Key": "x" * 256}).status_code == 400
+
+
+def test_a_refused_request_does_not_use_up_its_key(http, new_device, lake: Lake) -> None:
+    headers = {"X-API-Key": new_device("meter-1").key, "Idempotency-Key": "k"}
+    assert http.post(ENERGY, content=json.dumps(reading(-1.0)), headers=headers).status_code == 400
+    assert http.post(ENERGY, content=json.dumps(reading(1.0)), headers=headers).status_code == 202
+    assert landed(lake)["value"].to_list() == [1.0]
+
+
+def test_two_of_one_request_at_once_are_both_answered(accounts) -> None:
+    request, now = repeats.request_of("d", "/p", "k", b"body"), datetime.now(UTC)
+    threads = [threading.Thread(target=repeats.keep, args=(accounts, request, {"accepted": 1}, now)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert repeats.recall(accounts, request, now) == {"accepted": 1}
+    assert repeats.recall(accounts, request, now + timedelta(hours=25)) is None
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_emoncms_post_in_each_of_its_forms(http, meter, lake: Lake, method: str) -> None:
+    def send(path: str, **params: str) -> httpx.Response:
+        given = {"node": "emontx", "apikey": meter.key} | params
+        return http.get(path, params=given) if method == "GET" else http.post(path, data=given)
+
+    full = send("/input/post", fulljson='{"power1":-100,"power2":200,"power3":300}', time=str(int(ago(30).timestamp())))
+    assert (full.status_code, full.json()) == (200, {"success": True})
+    plain = send("/emoncms/input/post.json", json="{power1:150,power2:0}", time=ago(20).isoformat())
+    assert (plain.status_code, plain.text) == (200, "ok")
+    assert send("/input/post", csv="4.5,200,300").text == "ok"
+    assert values(lake) == [
+        ("grid_export", "power_kw", 0.1), ("grid_import", "power_kw", 0.0), ("production", "power_kw", 0.2),
+        ("grid_export", "power_kw", 0.0), ("grid_import", "power_kw", 0.15), ("production", "power_kw", 0.0),
+        ("consumption", "register_kwh", 4.5),
+    ]  # fmt: skip
+
+
+def test_emoncms_bulk_counts_from_when_it_was_sent(http, meter, lake: Lake) -> None:
+    params = {"apikey": meter.key, "data": "[[520,16,1.5],[530,17,1.75,3164],[535,19,2.0,3077]]", "sentat": "543"}
+    before = datetime.now(UTC)
+    assert http.get("/input/bulk", params=params).text == "ok"
+    after = datetime.now(UTC)
+    rows = landed(lake)
+    assert rows["value"].to_list() == [1.5, 1.75, 2.0]
+    for moment, seconds in zip(rows["measured_at"], (23, 13, 8), strict=True):
+        assert before - timedelta(seconds=seconds) <= moment <= after - timedelta(seconds=seconds)
+    late = {"apikey": meter.key, "data": '[[-10,1,{"power2":500}],[0,1,{"power2":600}]]'}
+    assert http.post("/input/bulk", data=late).text == "ok"
+    assert landed(lake).filter(pl.col("channel") == "production")["value"].to_list() == [0.5, 0.6]
+    assert http.get("/input/bulk", params=late | {"data": "[[0,1,9.5]]", "time": str(int(ago(3600).timestamp()))}).text == "ok"
+    assert landed(lake)["value"].to_list()[0] == 9.5
+
+
+def test_emoncms_rows_that_cannot_be_read_are_named_and_nothing_is_stored(http, meter, new_device, lake: Lake) -> None:
+    def reasons(**params: str) -> list[tuple[str, str]]:
+        answer = http.get("/input/bulk" if "data" in params else "/input/post", params={"apikey": meter.key} | params)
+        assert answer.status_code == 400, answer.text
+        return [(one["field"], one["reason"]) for one in answer.json()["detail"]]
+
+    assert reasons(data="[[1,1,5.0],[2,1,-3.0],[3]]") == [("[2]", "not_inputs")]
+    assert reasons(data="[[1,1,5.0],[2,1,-3.0]]") == [("[1].1", "negative")]
+    assert reasons(data="[]") == [("data", "not_inputs")]
+    assert reasons(data="[[1,1,1]]", sentat="soon") == [("sentat", "bad_time")]
+    assert reasons(json="nothing") == [("", "not_inputs")]
+    assert reasons(csv="1,2", time="yesterday") == [("[0].time", "bad_time")]
+    new = new_device("blank", decoder="emoncms", topic="emon/blank/#", kind="gateway")
+    unsaid = http.get("/input/post", params={"apikey": new.key, "csv": "1"})
+    assert unsaid.json()["detail"][0]["reason"] == "unmapped_input"
+    assert landed(lake).is_empty()
+
+
+def test_emoncms_nodes_of_a_gateway_are_its_sites_devices(
+    http, meter, accounts, site, lake: Lake, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _, key = new_gateway_key(accounts, site.site_id)
+    by_topic = http.get("/input/post", params={"node": "emontx/house", "json": '{"power2":100}', "apikey": key})
+    by_name = http.get("/input/post", params={"node": "house", "json": '{"total":7.5}', "apikey": meter.key})
+    strange = http.get("/input/post", params={"node": "elsewhere", "json": '{"power2":100}', "apikey": key})
+    assert [by_topic.text, by_name.text, strange.status_code] == ["ok", "ok", 400]
+    assert strange.json()["detail"][0]["reason"] == "unknown_device"
+    assert http.get("/input/post", params={"json": "{a:1}", "apikey": "wrong"}).status_code == 401
+    assert http.post("/input/post", data={"json": "{power2:1}"}, headers={"Authorization": f"Bearer {meter.key}"}).text == "ok"
+    assert values(lake)[0][2] in {0.1, 7.5}
+    assert key not in "".join(capfd.readouterr())
