@@ -111,6 +111,27 @@ def test_table_shows_own_rows_in_every_form_and_meta_to_admins_alone(
     assert [MINE in str(one.values()) for one in arrow(clients["ada"], address)] == [False]
 
 
+def test_rows_of_a_moved_device_are_those_of_the_site_it_stands_at_now(
+    clients: dict[str, TestClient], lake: Lake, accounts: Accounts
+) -> None:
+    for name in ("bronze/readings", "bronze/weather", "bronze/device_status"):
+        fill(lake, accounts, name)
+    fill(lake, accounts, "gold/data_quality")
+
+    def devices_seen_by(who: str, name: str, column: str = "device_id") -> set[str]:
+        found = clients[who].get(f"/v1/tables/{name}", params={"columns": column}, headers={"Accept": "text/csv"})
+        return set(found.text.split()[1:])
+
+    both = {"device-mine", "device-theirs"}
+    assert devices_seen_by("bob", "bronze/readings") == {"device-mine"}
+    devices.change_device(accounts, "device-mine", site_id=THEIRS)
+    for name, column in (("bronze/readings", "device_id"), ("bronze/weather", "station_id"), ("bronze/device_status", "device_id")):
+        assert devices_seen_by("ada", name, column) == both, name
+        assert devices_seen_by("bob", name, column) == set(), name
+    assert devices_seen_by("bob", "gold/data_quality") == {"device-mine"}
+    assert devices_seen_by("ada", "gold/data_quality") == {"device-theirs"}
+
+
 def test_manifest_is_for_admins(clients: dict[str, TestClient], lake: Lake, accounts: Accounts) -> None:
     fill(lake, accounts, "gold/anomalies")
     assert clients["bob"].get(f"/v1/tables/{MANIFEST}").status_code == 403
