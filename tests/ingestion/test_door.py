@@ -2,12 +2,12 @@
 
 import gzip
 import json
+import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 import schemathesis
-import structlog
 from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
 from schemathesis.specs.openapi.checks import (
@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.testclient import TestClient
 
+from aurora import logs
 from aurora.accounts import devices, people, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.keys import new_gateway_key
@@ -31,6 +32,7 @@ from ingestion.gate import Gate
 from ingestion.landing import Landing
 from ingestion.registry import DeviceRegistry, KeyRing
 from ingestion.server import Door, describe, make_app
+from ingestion.uploads import Uploads
 from tests.conftest import IS_TRIALS
 
 CASES = 5_000 if IS_TRIALS else 40
@@ -59,14 +61,13 @@ def landing(settings: Settings, lake: Lake) -> Iterator[Landing]:
 
 
 @pytest.fixture
-def open_door(settings: Settings, home: Home, accounts: Accounts, landing: Landing) -> Callable[..., TestClient]:
+def open_door(settings: Settings, home: Home, accounts: Accounts, lake: Lake, landing: Landing) -> Callable[..., TestClient]:
     """Makes a client of a door."""
 
     def made(kind: type[Door] = Door) -> TestClient:
         gate = Gate(KeyRing(accounts), Tokens(settings, home, accounts), accounts)
-        return TestClient(
-            make_app(kind(landing, gate, DeviceRegistry(accounts), accounts, settings), settings), raise_server_exceptions=False
-        )
+        door, uploads = kind(landing, gate, DeviceRegistry(accounts), accounts, settings), Uploads(lake, accounts, settings, home)
+        return TestClient(make_app(door, settings, uploads), raise_server_exceptions=False)
 
     return made
 
@@ -174,13 +175,23 @@ def test_every_answer_carries_an_id_and_the_headers(
 
 
 def test_each_request_is_logged_once_without_body_and_keys(
-    open_door: Callable[..., TestClient], credentials: dict[str, dict[str, str]]
+    open_door: Callable[..., TestClient],
+    credentials: dict[str, dict[str, str]],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr(logging.root, "level", logging.root.level)
+    # The caller's own library logs what it sends.
+    monkeypatch.setattr(logging.getLogger("httpx"), "disabled", True)
     client = open_door()
-    with structlog.testing.capture_logs() as lines:
-        client.post(f"{ENERGY}?key=pl4nted", content=b'{"pl4nted": 1}', headers=credentials["device_key"] | {"Cookie": "a=pl4nted"})
-        client.post(ENERGY, content=b"{}", headers={"X-API-Key": "pl4nted"})
-    told = [line for line in lines if line["event"] == "request"]
-    assert [(line["method"], line["path"], line["status"]) for line in told] == [("POST", ENERGY, 400), ("POST", ENERGY, 401)]
-    assert "pl4nted" not in str(lines)
-    assert credentials["device_key"]["X-API-Key"] not in str(lines)
+    logs.configure("ingestion", "info", "json")
+    secret = {"Cookie": "a=pl4nted", "X-Request-ID": "caller-0815"}
+    client.post(f"{ENERGY}?key=pl4nted", content=b'{"pl4nted": 1}', headers=credentials["device_key"] | secret)
+    client.post(ENERGY, content=b"{}", headers={"X-API-Key": "pl4nted"})
+    told = "".join(capfd.readouterr())
+    lines = [json.loads(line) for line in told.splitlines() if '"request"' in line]
+    assert [(line["method"], line["path"], line["status"]) for line in lines] == [("POST", ENERGY, 400), ("POST", ENERGY, 401)]
+    assert lines[0]["request_id"] == "caller-0815"
+    assert "pl4nted" not in told
+    assert credentials["device_key"]["X-API-Key"] not in told
