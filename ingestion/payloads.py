@@ -111,6 +111,57 @@ def operation(summary: str, *names: str, example: dict[str, Any]) -> dict[str, A
     }
 
 
+def upload() -> dict[str, Any]:
+    """How the endpoint for files is described."""
+    words = {"type": "string"}
+    fields = {
+        "file": {"type": "string", "format": "binary", "description": "What `aurora import` reads."},
+        "site_id": words,
+        "device": words,
+        "role": {"enum": ["main", "sub", "check"]},
+        "time_column": words,
+        "time_zone": words,
+        "unit": {"enum": ["Wh", "kWh", "MWh", "W", "kW"]},
+        "channel": {"type": "array", "items": words, "description": "COLUMN=channel, as often as there are columns."},
+        "measure": {"enum": list(MEASURES)},
+        "label": {"enum": ["start", "end"]},
+        "dry_run": {"type": "boolean", "description": "Say what would happen and change nothing."},
+    }
+    described = operation("Send a file", "reading", example=READING)
+    answer = {"application/json": {"schema": {"$ref": "#/components/schemas/FileLanded"}}}
+    refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/IngestRefusal"}}}
+    responses = {status: one for status, one in described["responses"].items() if status not in {"409", "202"}}
+    return {
+        "summary": described["summary"],
+        "description": "Import a file of a site, as `aurora import` does; 202 after the commit, with what became of every value.",
+        "tags": described["tags"],
+        "security": described["security"],
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _object(fields, ["file", "site_id"])}}},
+        "responses": {
+            "202": {"description": "What could be read is stored", "content": answer},
+            **responses,
+            "411": {"description": "The length of the body is not said", "content": refusal},
+        },
+    }
+
+
+def _landed() -> dict[str, Any]:
+    words, number = {"type": "string"}, {"type": "integer", "minimum": 0}
+    known: dict[str, Any] = {"type": ["string", "null"]}
+    row = _object(dict.fromkeys(("line", "column", "time", "value", "reason"), words), ["line", "reason"])
+    fields = {
+        "load_id": words, "read": number, "new": number, "known": number, "rejected": number, "first_at": known, "last_at": known,
+        "format": known, "mapping_from": known, "costs": {"type": "object", "additionalProperties": {"type": "number"}},
+        "refused_rows": {"type": "array", "items": row, "description": "The first hundred."},
+    }  # fmt: skip
+    example = {
+        "load_id": "20261101T120000-1a2b3c4d", "read": 96, "new": 95, "known": 0, "rejected": 1, "first_at": "2026-10-31T23:00:00+00:00",
+        "last_at": "2026-11-01T22:45:00+00:00", "format": None, "mapping_from": None, "costs": {},
+        "refused_rows": [{"line": "7", "column": "import_kwh", "time": "2026-11-01T00:15", "value": "-3", "reason": "negative"}],
+    }  # fmt: skip
+    return _object(fields, ["load_id", "read", "new", "known", "rejected"]) | {"examples": [example]}
+
+
 def components() -> dict[str, Any]:
     """What the operations refer to."""
     words = {"type": "string"}
@@ -119,6 +170,7 @@ def components() -> dict[str, Any]:
     own = {
         "Accepted": _object({"accepted": {"type": "integer", "minimum": 0}}, ["accepted"]) | {"examples": [{"accepted": 2}]},
         "BadFields": _object({"detail": {"type": "array", "items": fault}}, ["detail"]) | {"examples": [{"detail": [bad]}]},
+        "FileLanded": _landed(),
         "IngestRefusal": _object({"detail": words}, ["detail"]) | {"examples": [{"detail": "Send it again."}]},
     }
     schemes = {"DeviceKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "Key of a device or a gateway."}}

@@ -25,6 +25,8 @@ from ingestion.listener import Listener, broker_address
 from ingestion.messages import Decoded, DeviceFacts, Fault, Limits, Message, Rejection, live_limits
 from ingestion.processes import refuse_taken_port, stop_signal
 from ingestion.registry import DeviceRegistry, KeyRing, Sender
+from ingestion.uploads import Uploads
+from ingestion.uploads import install as install_uploads
 
 if TYPE_CHECKING:
     import uvicorn
@@ -188,13 +190,17 @@ def describe() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Aurora ingestion", "version": __version__},
-        "paths": {"/v1/ingest/energy_data": {"post": energy}, "/v1/ingest/weather_data": {"post": weather}},
+        "paths": {
+            "/v1/ingest/energy_data": {"post": energy},
+            "/v1/ingest/weather_data": {"post": weather},
+            "/v1/ingest/files": {"post": payloads.upload()},
+        },
         "components": payloads.components(),
     }
 
 
-def make_app(door: Door, settings: Settings) -> "FastAPI":
-    """The HTTP application over a door."""
+def make_app(door: Door, settings: Settings, uploads: Uploads | None = None) -> "FastAPI":
+    """The HTTP application over a door, and over what takes files where there is one."""
     from fastapi import FastAPI, Request
     from fastapi.responses import JSONResponse
     from starlette.concurrency import run_in_threadpool
@@ -232,6 +238,8 @@ def make_app(door: Door, settings: Settings) -> "FastAPI":
     async def turned(_request: Request, error: Turned) -> JSONResponse:
         return JSONResponse({"detail": error.detail}, error.status, {"Retry-After": "5"} if error.status == 503 else None)
 
+    if uploads is not None:
+        install_uploads(app, uploads, door.sender)
     emoncms_http.install(app, door.sender, door.land_inputs, settings.max_body_bytes)
 
     @app.post("/v1/ingest/energy_data", status_code=202)
@@ -274,7 +282,8 @@ def open_service(settings: Settings, home: Home) -> Iterator[Callable[[], bool]]
     listener = Listener(broker_address(settings, home), landing, registry, settings)
     gate = Gate(KeyRing(accounts), Tokens(settings, home, accounts), accounts)
     landing.start()
-    server, thread = _serve(make_app(Door(landing, gate, registry, accounts, settings), settings), settings)
+    door, uploads = Door(landing, gate, registry, accounts, settings), Uploads(lake, accounts, settings, home)
+    server, thread = _serve(make_app(door, settings, uploads), settings)
     listener.start()
     # A broker keeps nothing for a session it has never seen subscribe: who is told "ready" may send.
     if not listener.is_subscribed.wait(FIRST_SUBSCRIPTION_SECONDS):

@@ -46,6 +46,6 @@ def test_every_endpoint_has_an_example() -> None:
     described = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
     text = re.sub(r"\$\(jq [^)]*\)", "$ID", "\n".join(SHOWN).replace("\\\n", " "))
     calls = re.findall(r"curl -f?sS (?:-X (\w+) )?\"\$(?:API|INGEST)(/[^\"?]*)[^\"]*\"(.*)", text)
-    seen = {(method or ("POST" if " -d " in rest else "GET"), path) for method, path, rest in calls}
+    seen = {(method or ("POST" if " -d " in rest or " -F " in rest else "GET"), path) for method, path, rest in calls}
     wanted = [(method.upper(), re.sub(r"\{\w+\}", "[^/]+", path)) for path, methods in described["paths"].items() for method in methods]
     assert [one for one in wanted if not any(one[0] == method and re.fullmatch(one[1], path) for method, path in seen)] == []

@@ -1,6 +1,7 @@
 """Forms of the HTTP door: JSON line by line, requests that come again, and Emoncms' own addresses."""
 
 import json
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -176,3 +177,57 @@ def test_emoncms_nodes_of_a_gateway_are_its_sites_devices(
     assert http.post("/input/post", data={"json": "{power2:1}"}, headers={"Authorization": f"Bearer {meter.key}"}).text == "ok"
     assert values(lake)[0][2] in {0.1, 7.5}
     assert key not in "".join(capfd.readouterr())
+
+
+FILES = "/v1/ingest/files"
+CSV = "time,production_kwh\n2026-10-01T00:00:00Z,1\n2026-10-01T01:00:00Z,-2\n2026-10-01T02:00:00Z,3\n"
+
+
+def test_a_file_is_imported_as_by_command(http, accounts, site, new_device, lake: Lake, home) -> None:
+    _, key = new_gateway_key(accounts, site.site_id)
+    headers, form = {"X-API-Key": key}, {"site_id": site.site_id}
+
+    def send(text: str = CSV, name: str = "roof.csv", **fields: Any) -> httpx.Response:
+        return http.post(FILES, headers=headers, files={"file": (name, text)}, data=form | fields)
+
+    dry = send(dry_run="true")
+    assert (dry.status_code, dry.json()["load_id"], dry.json()["new"]) == (202, "", 2)
+    assert landed(lake).is_empty()
+    done = send().json()
+    assert (done["read"], done["new"], done["rejected"], done["refused_rows"][0]["reason"]) == (3, 2, 1, "negative")
+    assert "rejected_file" not in done
+    assert landed(lake)["value"].to_list() == [1.0, 3.0]
+    assert send().json()["known"] == 2
+    odd = send("when,a\n2026-10-02T00:00:00Z,5\n2026-10-02T01:00:00Z,6\n", "../../odd.csv", time_column="when", channel="a=consumption")
+    assert odd.json()["new"] == 2
+    asked = send("a,b\n1,2\n")
+    assert (asked.status_code, asked.json()["detail"][0]["field"]) == (400, "file")
+    assert "--time-column" in asked.json()["detail"][0]["message"]
+    assert [path.name for path in home.run.iterdir() if path.name.startswith("upload-")] == []
+    assert send(channel="x").status_code == 400
+
+
+def test_files_of_strangers_and_odd_forms_are_refused(http, accounts, site, new_device, settings, lake: Lake) -> None:
+    _, key = new_gateway_key(accounts, site.site_id)
+    file = {"file": ("a.csv", CSV)}
+    assert http.post(FILES, files=file, data={"site_id": site.site_id}).status_code == 401
+    of_device = {"X-API-Key": new_device("meter-1").key}
+    assert http.post(FILES, headers=of_device, files=file, data={"site_id": site.site_id}).status_code == 404
+    headers = {"X-API-Key": key}
+    assert http.post(FILES, headers=headers, files=file, data={"site_id": "elsewhere"}).status_code == 404
+    missing = http.post(FILES, headers=headers, files=file, data={"x": "1"})
+    assert (missing.status_code, missing.json()["detail"][0]["field"]) == (400, "site_id")
+    assert http.post(FILES, headers=headers, data={"site_id": site.site_id}).status_code == 400
+    assert http.post(FILES, headers=headers, content=b"{}").status_code == 400
+    assert http.post(FILES, headers=headers, content=iter([b"x"]), params={}).status_code == 411
+    broken = headers | {"Content-Type": "multipart/form-data; boundary=x"}
+    assert http.post(FILES, headers=broken, content=b"--y\r\n").status_code == 400
+    assert landed(lake).is_empty()
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(http, accounts, site, settings) -> None:
+    _, key = new_gateway_key(accounts, site.site_id)
+    head = f"POST {FILES} HTTP/1.1\r\nHost: here\r\nX-API-Key: {key}\r\nContent-Length: {settings.max_file_bytes + 1}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", settings.ingest_port), timeout=10) as raw:
+        raw.sendall(head.encode())
+        assert raw.recv(64).startswith(b"HTTP/1.1 413 ")

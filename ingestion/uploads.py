@@ -1,0 +1,125 @@
+"""Files over HTTP: what `aurora import` does, for people and gateways."""
+
+import csv
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aurora.accounts.database import Accounts
+from aurora.errors import Refused
+from aurora.home import Home
+from aurora.lake.store import Lake
+from aurora.settings import Settings
+from ingestion.bodies import Turned, shown
+from ingestion.files import import_file
+from ingestion.messages import Fault
+from ingestion.registry import Sender
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.datastructures import FormData, UploadFile
+
+WORDS = ("device", "role", "time_column", "time_zone", "unit", "measure", "label")
+MOST_SHOWN = 100
+MOST_FIELDS = 200
+LONGEST_FIELD_BYTES = 4096
+WAIT_SECONDS = 60.0
+BLOCK_BYTES = 1024**2
+
+
+class Uploads:
+    """Imports the files that come, one at a time: each may need as much memory as it is large."""
+
+    def __init__(self, lake: Lake, accounts: Accounts, settings: Settings, home: Home) -> None:
+        self._lake = lake
+        self._accounts = accounts
+        self._settings = settings
+        self._home = home
+        self._one = threading.Lock()
+
+    @property
+    def most_bytes(self) -> int:
+        """Of a file, with what else is sent along. [byte]"""
+        return self._settings.max_file_bytes
+
+    def take(self, sender: Sender, site: str, name: str, content: "UploadFile", how: dict[str, Any]) -> dict[str, Any]:
+        """Import a file for a site and tell what became of it, with the first refused rows.
+
+        Args:
+            sender: Who sends it.
+            site: Id of the site.
+            name: What the file is called.
+            content: What is in it.
+            how: Arguments of `import_file` that were said.
+
+        Raises:
+            Turned: 404 for a site the credentials do not speak for, 400 where the file is refused, 503 while others are imported.
+        """
+        if site not in sender.site_ids:
+            raise Turned(404, "There is no such site that your credentials speak for.")
+        if not self._one.acquire(timeout=WAIT_SECONDS):
+            raise Turned(503, "Other files are being imported. Send it again in a minute.")
+        try:
+            with tempfile.TemporaryDirectory(prefix="upload-", dir=self._home.run) as folder:
+                file = Path(folder) / (Path(name.replace("\\", "/")).name[:128] or "file")
+                with file.open("wb") as target:
+                    shutil.copyfileobj(content.file, target, BLOCK_BYTES)
+                try:
+                    done = import_file(self._lake, self._accounts, self._settings, file, site, **how)
+                except Refused as refused:
+                    raise Turned(400, [shown(Fault("file", "refused", str(refused)))]) from None
+                found = done.as_dict() | {"refused_rows": _rows(done.rejected_file)}
+                return {name: value for name, value in found.items() if name != "rejected_file"}
+        finally:
+            self._one.release()
+
+
+def install(app: "FastAPI", uploads: Uploads, enter: Callable[[str | None, str | None, str], Sender]) -> None:
+    """Serve `POST /v1/ingest/files`: a form with the file, its site, and what `aurora import` takes as flags."""
+    from starlette.concurrency import run_in_threadpool
+    from starlette.datastructures import UploadFile
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+
+    async def take(request: Request) -> JSONResponse:
+        address = request.client.host if request.client else ""
+        sender = await run_in_threadpool(enter, request.headers.get("x-api-key"), request.headers.get("authorization"), address)
+        length = request.headers.get("content-length", "")
+        if not length.isdigit():
+            raise Turned(411, "Say how long the body is (Content-Length).")
+        if int(length) > uploads.most_bytes:
+            raise Turned(413, f"The file is larger than {uploads.most_bytes} bytes. Send it packed, or in parts.")
+        if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            raise Turned(400, [shown(Fault("file", "missing_field", "Send a form (multipart/form-data) with file and site_id."))])
+        async with request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=LONGEST_FIELD_BYTES) as form:
+            file, site = form.get("file"), form.get("site_id")
+            missing = [name for name, given in (("file", file), ("site_id", site)) if not given]
+            if missing or not isinstance(file, UploadFile) or not isinstance(site, str):
+                raise Turned(400, [shown(Fault(name, "missing_field", f"{name} is missing.")) for name in missing or ["file"]])
+            how = asked(form)
+            done = await run_in_threadpool(uploads.take, sender, site, file.filename or "file", file, how)
+        return JSONResponse(done, 202)
+
+    app.add_route("/v1/ingest/files", take, methods=["POST"], include_in_schema=False)
+
+
+def asked(form: "FormData") -> dict[str, Any]:
+    """What a form says of the file, as arguments of `import_file`. Raises Turned (400) for a channel that is none."""
+    how: dict[str, Any] = {name: value for name in WORDS if isinstance(value := form.get(name), str) and value}
+    pairs = [str(pair).rpartition("=") for pair in form.getlist("channel")]
+    if any(not column or not channel for column, _, channel in pairs):
+        raise Turned(400, [shown(Fault("channel", "wrong_type", "Expected COLUMN=channel, such as Netzbezug=grid_import."))])
+    how["channels"] = {column: channel for column, _, channel in pairs}
+    how["dry_run"] = str(form.get("dry_run", "")).lower() in {"1", "true", "yes", "on"}
+    return how
+
+
+def _rows(file: str | None) -> list[dict[str, str]]:
+    """The first refused rows: line, column, time, value, reason."""
+    if file is None:
+        return []
+    with Path(file).open(encoding="utf-8", newline="") as opened:
+        return [row for _, row in zip(range(MOST_SHOWN), csv.DictReader(opened), strict=False)]
