@@ -33,7 +33,7 @@ class Post:
         self._url = settings.mail_url.get_secret_value()
         self._sender = settings.mail_from
         self.public_url = (settings.public_url or f"http://{settings.host}:{settings.app_port}").rstrip("/")
-        self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(MOST_WAITING)
+        self._jobs: queue.Queue[Callable[[], object]] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         if self._url and urlsplit(self._url).scheme not in PORTS:
@@ -46,7 +46,7 @@ class Post:
         """Whether mail can be sent at all."""
         return bool(self._url)
 
-    def later(self, job: Callable[[], None]) -> None:
+    def later(self, job: Callable[[], object]) -> None:
         """Run `job` in the background; where too much waits already it is dropped and logged."""
         with self._lock:
             if self._thread is None:

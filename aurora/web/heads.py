@@ -16,7 +16,7 @@ class HeadAsGet:
             return
 
         async def bare(message: Message) -> None:
-            await send(message | {"body": b""} if message["type"] == "http.response.body" else message)
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
         asked = dict(scope, method="GET")
         try:
