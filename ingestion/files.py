@@ -25,6 +25,7 @@ from ingestion.exports.series import Series
 from ingestion.exports.table import Export
 from ingestion.loads import land_load, land_refused
 from ingestion.packing import unpacked
+from ingestion.plausibility import Doubt, SiteLimits, doubts
 from ingestion.rivals import first_rival
 from ingestion.tables import Readout
 from ingestion.withdrawals import is_withdrawn
@@ -49,6 +50,7 @@ class LoadSummary:
         format: The vendor's format that was recognised; None where the columns' names alone said what they are.
         mapping_from: The earlier import of a file with the same columns from which what was said of them is taken over; None for none.
         costs: What the file says that its energy cost, by currency; empty where it says nothing.
+        doubts: What cannot well be true of the site, and what it probably is: column, finding, sentence.
     """
 
     load_id: str
@@ -62,6 +64,7 @@ class LoadSummary:
     format: str | None
     mapping_from: str | None
     costs: dict[str, float]
+    doubts: list[dict[str, str]]
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as JSON can hold it."""
@@ -123,6 +126,10 @@ def import_file(
     readout = export.read_out(mapping)
     if chosen.measure is None and export.wishes.measure is None:
         _refuse_hidden_totals(readout)
+    found = doubts(readout.readings, SiteLimits(place.fuse_a, place.pv_capacity_kw, place.latitude, place.longitude))
+    certain = next((doubt for doubt in found if doubt.is_certain), None)
+    if certain is not None and unit is None:
+        raise Refused(certain.sentence)
     told(1, 4, "comparing")
     target = _target(accounts, place, device, role, is_dry=True)
     if device is None and target.role == "main":
@@ -135,7 +142,7 @@ def import_file(
     rejected_file = None
     if not dry_run:
         rejected_file = _write_refused(readout.refused, file, settings.resolved_home / "rejected", load_id)
-    summary = _summary(load_id, readout, fresh.height, rejected_file, (export.format, mapping_from), _costs(export, mapping))
+    summary = _summary(load_id, readout, fresh.height, rejected_file, (export.format, mapping_from), _costs(export, mapping), found)
     if not dry_run:
         _keep(accounts, summary, place, target, file, loads.noted(asdict(mapping), header, _said(chosen), known_from), moment)
         stamps = bronze.stamps_above(lake)
@@ -257,7 +264,13 @@ def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> tuple[
 
 
 def _summary(
-    load_id: str, readout: Readout, new: int, rejected_file: str | None, known_by: tuple[str | None, str | None], costs: dict[str, float]
+    load_id: str,
+    readout: Readout,
+    new: int,
+    rejected_file: str | None,
+    known_by: tuple[str | None, str | None],
+    costs: dict[str, float],
+    found: list[Doubt],
 ) -> LoadSummary:
     times = readout.readings.get_column("measured_at")
     first, last = (None, None) if times.is_empty() else (times.min(), times.max())
@@ -273,6 +286,7 @@ def _summary(
         format=known_by[0],
         mapping_from=known_by[1],
         costs=costs,
+        doubts=[{"column": one.column, "finding": one.finding, "sentence": one.sentence} for one in found],
     )
 
 

@@ -115,6 +115,8 @@ def import_file(
         say(f"Read as a file of {done.format}; flags say otherwise where that is wrong.")
     if done.mapping_from is not None:
         say(f"Columns taken as in the import {done.mapping_from}; flags say otherwise where that is wrong.")
+    for doubt in done.doubts:
+        say(doubt["sentence"])
     for currency, amount in done.costs.items():
         say(f"The file says that its energy cost {amount:,.2f} {currency}.")
     refused = f" The refused rows and why: {done.rejected_file}" if done.rejected_file else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.forms import TITLES
 from aurora.domain import formats
 from aurora.domain.texts import catalogue, text
 
@@ -15,8 +16,8 @@ RULE_IDS = re.findall(r'Advice\(\s*"([a-z_]+)"', (ROOT / "aurora" / "domain" / "
 CALL = re.compile(r"""\btext\(\s*["']([a-z_]+(?:\.[a-z0-9_]+)+)["']""")
 # Texts of a page's template: `$login_title` is `login.title`.
 TEMPLATE = re.compile(r"\$(app|login|account)_([a-z_]+)")
-# Keys put together from a channel, a state or a length of time where they are used.
-PUT_TOGETHER = ("channel.", "now.", "week.", "forecast.", "login.", "age.")
+# Keys put together from a channel, a state, a role or a length of time where they are used.
+PUT_TOGETHER = ("channel.", "now.", "week.", "forecast.", "login.", "age.", "account.role_")
 # Keys that are the `message_key` of an anomaly or recommendation.
 TOLD = ("anomaly.", *(f"advice.{rule_id}." for rule_id in RULE_IDS))
 
@@ -24,12 +25,16 @@ TOLD = ("anomaly.", *(f"advice.{rule_id}." for rule_id in RULE_IDS))
 def used_keys() -> set[str]:
     templates = (ROOT / "app" / "assets").glob("*.html")
     in_pages = {".".join(found) for file in templates for found in TEMPLATE.findall(file.read_text())}
-    return in_pages | {
-        key
-        for folder in ("app", "aurora", "ml", "transform")
-        for file in (ROOT / folder).rglob("*.py")
-        for key in CALL.findall(file.read_text())
-    }
+    return (
+        in_pages
+        | set(TITLES.values())
+        | {
+            key
+            for folder in ("app", "aurora", "ml", "transform")
+            for file in (ROOT / folder).rglob("*.py")
+            for key in CALL.findall(file.read_text())
+        }
+    )
 
 
 def test_texts_hold_every_key_the_code_asks_for() -> None:
