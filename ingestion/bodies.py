@@ -1,5 +1,6 @@
 """Bodies of requests to the HTTP door: unpacked, bounded, and read as JSON or as JSON line by line."""
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from ingestion.messages import Fault
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+BODY_SECONDS = 30.0
 LINES = ("ndjson", "jsonl", "json-lines", "json-seq")
 
 
@@ -50,22 +52,28 @@ def parse_body(body: bytes, content_type: str) -> Any:
         if fault is not None or not isinstance(content, dict):
             faults.append(Fault(f"[{len(found)}]", "not_json", "The line is not one JSON object."))
         found.append(content)
+    if not found:
+        faults = [Fault("", "not_json", "The body is empty.")]
     if faults:
         raise Turned(400, [shown(fault) for fault in faults])
     return found
 
 
 async def read_body(request: "Request", most_bytes: int) -> bytes:
-    """The body, unpacked where it is gzip. Raises Turned: 413 above `most_bytes`, 400 where it cannot be unpacked."""
+    """The body, unpacked where it is gzip. Raises Turned: 408 where it is slow, 413 above `most_bytes`, 400 where it cannot be unpacked."""
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding not in {"identity", "gzip"}:
         raise Turned(400, [{"field": "", "reason": "unknown_encoding", "message": "Send the body plain or as gzip."}])
     parts = request.stream() if encoding == "identity" else _unpacked(request.stream(), most_bytes)
     body = bytearray()
-    async for part in parts:
-        body += part
-        if len(body) > most_bytes:
-            raise Turned(413, f"The body is larger than {most_bytes} bytes. Send it in smaller parts.")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in parts:
+                body += part
+                if len(body) > most_bytes:
+                    raise Turned(413, f"The body is larger than {most_bytes} bytes. Send it in smaller parts.")
+    except TimeoutError:
+        raise Turned(408, f"The body did not come within {BODY_SECONDS:.0f} s. Send it in smaller parts.") from None
     return bytes(body)
 
 

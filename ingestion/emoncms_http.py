@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 10_000
 MOST_VALUES = 1_000
+MOST_FIELDS = 100
+MOST_UNKNOWN_BYTES = 64 * 1024
 RELAXED = re.compile(r"[{}\"'\s]")
 
 FindNode = Callable[[str], DeviceFacts | None]
@@ -55,14 +57,19 @@ def install(
     from starlette.responses import JSONResponse, PlainTextResponse, Response
 
     async def take(request: Request, read: Callable[[Mapping[str, str], datetime], list[Row]]) -> Response:
-        body = await read_body(request, most_bytes)
-        params = dict(parse_qsl(body.decode("utf-8", "replace"))) | dict(request.query_params)
         address = request.client.host if request.client else ""
-        key = (
-            params.get("apikey") or (request.headers.get("authorization") or "").removeprefix("Bearer ") or request.headers.get("x-api-key")
-        )
-        sender = await run_in_threadpool(enter, key, None, address)
-        await run_in_threadpool(lambda: land(sender, read(params, datetime.now(UTC))))
+        scheme, _, token = (request.headers.get("authorization") or "").partition(" ")
+        key = request.query_params.get("apikey") or (token if scheme.lower() == "bearer" else None) or request.headers.get("x-api-key")
+        # Whose key is in the body is known only once that is read, so it must be small.
+        known = await run_in_threadpool(enter, key, None, address) if key else None
+        body = await read_body(request, most_bytes if known else MOST_UNKNOWN_BYTES)
+
+        def work() -> Mapping[str, str]:
+            params = _form(body) | dict(request.query_params)
+            land(known or enter(params.get("apikey"), None, address), read(params, datetime.now(UTC)))
+            return params
+
+        params = await run_in_threadpool(work)
         return JSONResponse({"success": True}) if "fulljson" in params else PlainTextResponse("ok")
 
     async def post(request: Request) -> Response:
@@ -75,6 +82,14 @@ def install(
         for ending in ("", ".json"):
             app.add_route(f"{before}/input/post{ending}", post, methods=["GET", "POST"], include_in_schema=False)
             app.add_route(f"{before}/input/bulk{ending}", bulk, methods=["GET", "POST"], include_in_schema=False)
+
+
+def _form(body: bytes) -> dict[str, str]:
+    """The fields of a form. Raises Turned (400) for more than any form of Emoncms has."""
+    try:
+        return dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS))
+    except ValueError:
+        raise _bad("", "not_inputs", f"Send at most {MOST_FIELDS} fields.") from None
 
 
 def posted(params: Mapping[str, str], now: datetime) -> list[Row]:
@@ -100,7 +115,7 @@ def bulked(params: Mapping[str, str], now: datetime) -> list[Row]:
     content, fault = decoder.parse_json(params.get("data", "").encode())
     if fault is not None or not isinstance(content, list) or not content or len(content) > MOST_ROWS:
         raise _bad("data", "not_inputs", "Send data=[[seconds,node,value,…],…].")
-    faulty = [place for place, row in enumerate(content) if not isinstance(row, list) or len(row) < 3 or number(row[0]) is None]
+    faulty = [place for place, row in enumerate(content) if not _is_row(row)]
     if faulty:
         raise Turned(400, [shown(Fault(f"[{place}]", "not_inputs", "Expected [seconds, node, value, …].")) for place in faulty])
     zero = _zero(params, content, now)
@@ -124,7 +139,7 @@ def decode(rows: list[Row], find: FindNode, limits: Limits) -> Decoded:
             continue
         values = {name if name in device.inputs else _full(row.node, name, device): value for name, value in row.values.items()}
         found = readings_of(Message(device, "foreign", "", b""), limits, row.at, inputs_of(device, values))
-        faults += [replace(fault, field=f"[{place}].{fault.field}") for one in found.rejections for fault in one.faults]
+        faults += [replace(fault, field=f"[{place}].{fault.field}".rstrip(".")) for one in found.rejections for fault in one.faults]
         if not found.readings and not found.rejections and not device.inputs:
             names = ", ".join(row.values)[:256]
             way = f"aurora device set {device.device_id} --input 'NAME=consumption kWh'"
@@ -153,21 +168,30 @@ def _zero(params: Mapping[str, str], rows: list[list[Any]], now: datetime) -> da
         return _time(params["time"])
     given = params.get("sentat") or params.get("offset")
     seconds = number(given) if given is not None else number(rows[-1][0])
-    try:
-        return now - timedelta(seconds=seconds) if seconds is not None else Fault("sentat", "bad_time", "sentat is no number of seconds.")
-    except OverflowError:
-        return Fault("sentat", "bad_time", "sentat is too long ago.")
+    if seconds is None:
+        return Fault("sentat", "bad_time", "sentat is no number of seconds.")
+    return _after(now, -seconds, "sentat")
 
 
 def _bulk_row(row: list[Any], zero: datetime) -> Row:
     values: dict[str, Any] = {}
     for place, value in enumerate(row[2:], 1):
         values |= value if isinstance(value, dict) else {str(place): value}
+    return Row(str(row[1]), _after(zero, number(row[0]) or 0.0, "time"), values)
+
+
+def _after(moment: datetime, seconds: float, field: str) -> datetime | Fault:
     try:
-        at: datetime | Fault = zero + timedelta(seconds=number(row[0]) or 0.0)
-    except OverflowError:
-        at = Fault("time", "bad_time", "The time is too far away.")
-    return Row(str(row[1]), at, values)
+        return moment + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        return Fault(field, "bad_time", f"{field} is no number of seconds that lead to a time.")
+
+
+def _is_row(row: Any) -> bool:
+    """Whether something is `[seconds, node, value, …]`."""
+    if not isinstance(row, list) or not 3 <= len(row) <= MOST_VALUES + 2 or isinstance(row[1], bool):
+        return False
+    return number(row[0]) is not None and isinstance(row[1], str | int | float)
 
 
 def _time(text: str) -> datetime | Fault:

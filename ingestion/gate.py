@@ -4,7 +4,7 @@ import hashlib
 import math
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -64,8 +64,9 @@ class Gate:
             if given:
                 self._refuse_above(MOST_FAILURES, address, is_counted=True)
             raise Barred(401, NO_CREDENTIALS)
-        self._refuse_above(MOST_REQUESTS, _digest(given).hex(), is_counted=True)
-        return found
+        digest = _digest(given).hex()
+        self._refuse_above(MOST_REQUESTS, digest, is_counted=True)
+        return found if found.is_person else replace(found, who=digest)
 
     def _person(self, token: str) -> Sender | None:
         """The owner a token belongs to, remembered for two seconds."""
@@ -73,7 +74,8 @@ class Gate:
         known = self._people.get(digest)
         if known is None or time.monotonic() - known.at > FRESH_SECONDS:
             user = self._tokens.user(token)
-            sender = Sender(None, sites_owned_by(self._accounts, user.user_id), is_person=True) if user is not None else None
+            sites = sites_owned_by(self._accounts, user.user_id) if user is not None else frozenset[str]()
+            sender = Sender(None, sites, is_person=True, who=user.user_id) if user is not None else None
             known = _Person(sender, time.monotonic())
             with self._lock:
                 if len(self._people) >= MOST_KEYS:

@@ -139,11 +139,13 @@ class Sender:
         device: The device whose key it is; None where the sender must name one.
         site_ids: Sites whose devices it may name.
         is_person: Whether somebody logged in sends, who is told of nobody else's devices.
+        who: Tells senders apart: a key's hash, or a person's id.
     """
 
     device: DeviceFacts | None
     site_ids: frozenset[str]
     is_person: bool = False
+    who: str = ""
 
 
 @dataclass(frozen=True)

@@ -85,26 +85,27 @@ class Door:
         """What `done` gives, or what it gave when this request came before under its `Idempotency-Key`.
 
         Raises:
-            Turned: 400 for a key that is none, 409 where it came with another body; and as `done` does.
+            Turned: 400 for a key that is none, 409 where it came with another body, 503 while it is at work; and as `done` does.
         """
         if key is None:
             return done()
         if not repeats.is_key(key):
             raise Turned(400, [shown(Fault("Idempotency-Key", "bad_key", "Send 1 to 255 printable characters of ASCII."))])
-        who = (
-            sender.device.device_id
-            if sender.device
-            else f"{'person' if sender.is_person else 'gateway'}:{','.join(sorted(sender.site_ids))}"
-        )
-        request, now = repeats.request_of(who, path, key, body), datetime.now(UTC)
+        request, now = repeats.request_of(sender.who, path, key, body), datetime.now(UTC)
         try:
-            known = repeats.recall(self._accounts, request, now)
+            known = repeats.begin(self._accounts, request, now)
         except Conflict as conflict:
             raise Turned(409, str(conflict)) from None
+        except Busy as busy:
+            raise Turned(503, str(busy)) from None
         if known is not None:
             return known["accepted"]
-        accepted = done()
-        repeats.keep(self._accounts, request, {"accepted": accepted}, now)
+        try:
+            accepted = done()
+        except BaseException:
+            repeats.forget(self._accounts, request)
+            raise
+        repeats.finish(self._accounts, request, {"accepted": accepted}, now)
         return accepted
 
     def _node(self, sender: Sender, node: str) -> DeviceFacts | None:

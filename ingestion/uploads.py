@@ -1,5 +1,6 @@
 """Files over HTTP: what `aurora import` does, for people and gateways."""
 
+import asyncio
 import csv
 import shutil
 import tempfile
@@ -21,6 +22,7 @@ from ingestion.registry import Sender
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.datastructures import FormData, UploadFile
+    from starlette.types import Message, Receive
 
 WORDS = ("device", "role", "time_column", "time_zone", "unit", "measure", "label")
 MOST_SHOWN = 100
@@ -28,6 +30,7 @@ MOST_FIELDS = 200
 LONGEST_FIELD_BYTES = 4096
 WAIT_SECONDS = 60.0
 BLOCK_BYTES = 1024**2
+PAUSE_SECONDS = 30.0
 
 
 class Uploads:
@@ -94,7 +97,8 @@ def install(app: "FastAPI", uploads: Uploads, enter: Callable[[str | None, str |
             raise Turned(413, f"The file is larger than {uploads.most_bytes} bytes. Send it packed, or in parts.")
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             raise Turned(400, [shown(Fault("file", "missing_field", "Send a form (multipart/form-data) with file and site_id."))])
-        async with request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=LONGEST_FIELD_BYTES) as form:
+        patient = Request(request.scope, _timed(request.receive))
+        async with patient.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=LONGEST_FIELD_BYTES) as form:
             file, site = form.get("file"), form.get("site_id")
             missing = [name for name, given in (("file", file), ("site_id", site)) if not given]
             if missing or not isinstance(file, UploadFile) or not isinstance(site, str):
@@ -104,6 +108,19 @@ def install(app: "FastAPI", uploads: Uploads, enter: Callable[[str | None, str |
         return JSONResponse(done, 202)
 
     app.add_route("/v1/ingest/files", take, methods=["POST"], include_in_schema=False)
+
+
+def _timed(receive: "Receive") -> "Receive":
+    """The same, but whoever pauses too long while he sends is not waited for."""
+
+    async def next_part() -> "Message":
+        try:
+            async with asyncio.timeout(PAUSE_SECONDS):
+                return await receive()
+        except TimeoutError:
+            raise Turned(408, f"Nothing came for {PAUSE_SECONDS:.0f} s. Send the file again.") from None
+
+    return next_part
 
 
 def asked(form: "FormData") -> dict[str, Any]:

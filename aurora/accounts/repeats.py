@@ -11,9 +11,12 @@ from sqlalchemy.exc import IntegrityError
 
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Repeat
-from aurora.errors import Conflict
+from aurora.errors import Busy, Conflict
 
 KEPT = timedelta(hours=24)
+# Longer than any request is at work; one whose process died is tried again after it.
+HELD = timedelta(minutes=2)
+AT_WORK = ""
 LONGEST_KEY = 255
 
 
@@ -36,26 +39,35 @@ def is_key(text: str) -> bool:
     return 0 < len(text) <= LONGEST_KEY and text.isascii() and text.isprintable()
 
 
-def recall(accounts: Accounts, request: Request, now: datetime) -> dict[str, Any] | None:
-    """What this request was answered; None where it is new.
+def begin(accounts: Accounts, request: Request, now: datetime) -> dict[str, Any] | None:
+    """What this request was answered; None where it is new, which is then held until `finish` or `forget`, two minutes at most.
 
     Raises:
         Conflict: If the key was used for another body.
+        Busy: If the same request is still at work.
     """
-    with accounts.reading() as session:
-        known = session.get(Repeat, request.key)
-    if known is None or known.ends_at <= now:
-        return None
-    if known.body != request.body:
-        raise Conflict("This Idempotency-Key was used for another body. Use a new key for each request.")
-    return json.loads(known.answer)
-
-
-def keep(accounts: Accounts, request: Request, answer: dict[str, Any], now: datetime) -> None:
-    """Keep an answer for a day; of two of one request at once either stays. Older ones go."""
     try:
         with accounts.transaction() as session:
             session.execute(delete(Repeat).where(Repeat.ends_at <= now))
-            session.add(Repeat(request=request.key, body=request.body, answer=json.dumps(answer), ends_at=now + KEPT))
+            session.add(Repeat(request=request.key, body=request.body, answer=AT_WORK, ends_at=now + HELD))
     except IntegrityError:
-        return
+        with accounts.reading() as session:
+            known = session.get(Repeat, request.key)
+        if known is not None and known.body != request.body:
+            raise Conflict("This Idempotency-Key was used for another body. Use a new key for each request.") from None
+        if known is None or known.answer == AT_WORK:
+            raise Busy("The same request is still at work. Send it again in a few seconds.") from None
+        return json.loads(known.answer)
+    return None
+
+
+def finish(accounts: Accounts, request: Request, answer: dict[str, Any], now: datetime) -> None:
+    """Keep an answer for a day."""
+    with accounts.transaction() as session:
+        session.merge(Repeat(request=request.key, body=request.body, answer=json.dumps(answer), ends_at=now + KEPT))
+
+
+def forget(accounts: Accounts, request: Request) -> None:
+    """Let the key be used again: nothing was done."""
+    with accounts.transaction() as session:
+        session.execute(delete(Repeat).where(Repeat.request == request.key, Repeat.answer == AT_WORK))

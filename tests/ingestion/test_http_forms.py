@@ -2,7 +2,8 @@
 
 import json
 import socket
-import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import update
 from aurora.accounts import repeats
 from aurora.accounts.keys import new_gateway_key
 from aurora.accounts.models import Repeat
+from aurora.errors import Busy, Conflict
 from aurora.lake.store import Lake
 
 READINGS = "bronze/readings"
@@ -101,15 +103,44 @@ def test_a_refused_request_does_not_use_up_its_key(http, new_device, lake: Lake)
     assert landed(lake)["value"].to_list() == [1.0]
 
 
-def test_two_of_one_request_at_once_are_both_answered(accounts) -> None:
-    request, now = repeats.request_of("d", "/p", "k", b"body"), datetime.now(UTC)
-    threads = [threading.Thread(target=repeats.keep, args=(accounts, request, {"accepted": 1}, now)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert repeats.recall(accounts, request, now) == {"accepted": 1}
-    assert repeats.recall(accounts, request, now + timedelta(hours=25)) is None
+def test_a_key_is_held_while_its_request_is_at_work(accounts) -> None:
+    first, now = repeats.request_of("who", "/p", "k", b"body"), datetime.now(UTC)
+    assert repeats.begin(accounts, first, now) is None
+    with pytest.raises(Busy):
+        repeats.begin(accounts, first, now)
+    with pytest.raises(Conflict):
+        repeats.begin(accounts, repeats.request_of("who", "/p", "k", b"another"), now)
+    repeats.forget(accounts, first)
+    assert repeats.begin(accounts, first, now) is None
+    assert repeats.begin(accounts, first, now + timedelta(minutes=3)) is None
+    repeats.finish(accounts, first, {"accepted": 1}, now)
+    repeats.forget(accounts, first)
+    assert repeats.begin(accounts, first, now + timedelta(hours=23)) == {"accepted": 1}
+    assert repeats.begin(accounts, first, now + timedelta(hours=25)) is None
+
+
+def test_of_requests_at_once_under_one_key_one_is_done(http, new_device, lake: Lake) -> None:
+    headers = {"X-API-Key": new_device("meter-1").key, "Idempotency-Key": "at-once"}
+    bodies = [json.dumps(reading(float(number))) for number in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        different = list(pool.map(lambda body: http.post(ENERGY, content=body, headers=headers).status_code, bodies))
+    assert sorted(different) == [202, *[409] * 5]
+    headers["Idempotency-Key"] = "the-same"
+    with ThreadPoolExecutor(6) as pool:
+        alike = list(pool.map(lambda _: http.post(ENERGY, content=bodies[0], headers=headers).status_code, range(6)))
+    assert set(alike) <= {202, 503}
+    assert 202 in alike
+    assert landed(lake).height == 2
+    assert http.post(ENERGY, content=bodies[0], headers=headers).json() == {"accepted": 1}
+
+
+def test_senders_do_not_share_keys_and_a_new_site_changes_nobody(http, accounts, site, new_device, lake: Lake) -> None:
+    new_device("meter-1")
+    keys = [new_gateway_key(accounts, site.site_id)[1] for _ in range(2)]
+    for number, key in enumerate(keys):
+        body = json.dumps(reading(float(number)) | {"device_id": "meter-1"})
+        assert http.post(ENERGY, content=body, headers={"X-API-Key": key, "Idempotency-Key": "q"}).status_code == 202
+    assert landed(lake).height == 2
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -158,6 +189,13 @@ def test_emoncms_rows_that_cannot_be_read_are_named_and_nothing_is_stored(http, 
     assert reasons(data="[[1,1,1]]", sentat="soon") == [("sentat", "bad_time")]
     assert reasons(json="nothing") == [("", "not_inputs")]
     assert reasons(csv="1,2", time="yesterday") == [("[0].time", "bad_time")]
+    assert reasons(csv="1,2", time="1") == [("[0]", "too_late")]
+    for odd in ("nan", "inf", "-inf", "1e300"):
+        assert reasons(data="[[1,1,1]]", sentat=odd)[0][1] in {"bad_time", "too_late", "in_the_future"}
+        assert reasons(data="[[1,1,1]]", offset=odd)[0][1] in {"bad_time", "too_late", "in_the_future"}
+    for odd in ("NaN", "Infinity", "1e300"):
+        assert reasons(data=f"[[{odd},1,1]]", sentat="1")[0][1] in {"bad_time", "too_late", "in_the_future"}
+    assert reasons(data='[[1,["a"],1]]') == [("[0]", "not_inputs")]
     new = new_device("blank", decoder="emoncms", topic="emon/blank/#", kind="gateway")
     unsaid = http.get("/input/post", params={"apikey": new.key, "csv": "1"})
     assert unsaid.json()["detail"][0]["reason"] == "unmapped_input"
@@ -175,6 +213,7 @@ def test_emoncms_nodes_of_a_gateway_are_its_sites_devices(
     assert strange.json()["detail"][0]["reason"] == "unknown_device"
     assert http.get("/input/post", params={"json": "{a:1}", "apikey": "wrong"}).status_code == 401
     assert http.post("/input/post", data={"json": "{power2:1}"}, headers={"Authorization": f"Bearer {meter.key}"}).text == "ok"
+    assert http.post("/input/post", data={"json": "{power2:1}"}, headers={"Authorization": f"bearer {meter.key}"}).text == "ok"
     assert values(lake)[0][2] in {0.1, 7.5}
     assert key not in "".join(capfd.readouterr())
 
@@ -231,3 +270,24 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(http, accounts, s
     with socket.create_connection(("127.0.0.1", settings.ingest_port), timeout=10) as raw:
         raw.sendall(head.encode())
         assert raw.recv(64).startswith(b"HTTP/1.1 413 ")
+
+
+def test_who_has_no_credentials_cannot_make_the_door_work(http, meter, lake: Lake) -> None:
+    large = b"a=b&" * 2_500_000
+    began = time.monotonic()
+    refused = http.post("/input/post", content=large, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert refused.status_code == 413
+    assert http.post("/input/post", content=large, params={"apikey": "wrong"}).status_code == 401
+    assert http.post("/input/post", content=large, params={"apikey": meter.key}).status_code == 400
+    assert http.get("/healthz").status_code == 200
+    print(f"answered after {time.monotonic() - began:.2f} s")
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(http, meter, settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.bodies.BODY_SECONDS", 0.3)
+    monkeypatch.setattr("ingestion.uploads.PAUSE_SECONDS", 0.3)
+    for path, kind in ((ENERGY, "application/json"), (FILES, "multipart/form-data; boundary=x")):
+        head = f"POST {path} HTTP/1.1\r\nHost: here\r\nX-API-Key: {meter.key}\r\nContent-Type: {kind}\r\nContent-Length: 100\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", settings.ingest_port), timeout=10) as raw:
+            raw.sendall(head.encode())
+            assert raw.recv(64).startswith(b"HTTP/1.1 408 ")
