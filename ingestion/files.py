@@ -117,42 +117,73 @@ def import_file(
     moment = now or datetime.now(UTC)
     place = sites.find_site(accounts, site)
     told(0, 4, "reading")
+    given = Wishes(time_column, time_zone, unit, dict(channels or {}), measure, label)
+    content = _understood(lake, accounts, place, file, given)
+    told(1, 4, "comparing")
+    target = _target(accounts, place, device, role, is_dry=True)
+    if device is None and target.role == "main":
+        _refuse_rivals(lake, accounts, place, target.device_id, content.readout.readings)
+    if not dry_run:
+        target = _target(accounts, place, device, role, is_dry=False)
+    fresh, known_from = _not_yet_known(lake, target.device_id, content.readout.readings)
+    told(2, 4, "landing")
+    if dry_run:
+        told(4, 4, "done")
+        return _summary("", content, fresh.height, None)
+    load_id = f"{moment.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    rejected_file = _write_refused(content.readout.refused, file, settings.resolved_home / "rejected", load_id)
+    summary = _summary(load_id, content, fresh.height, rejected_file)
+    _keep(accounts, summary, place, target, file, content.noted(known_from), moment)
+    stamps = bronze.stamps_above(lake)
+    land_load(lake, stamps, settings.resolved_home / "dlt", load_id, target.device_id, fresh, moment)
+    told(3, 4, "landing")
+    land_refused(lake, stamps, load_id, target.device_id, content.readout.refused, moment)
+    if is_withdrawn(lake, load_id):
+        raise Refused(f"{load_id} was undone while it ran; nothing of it is stored.")
+    told(4, 4, "done")
+    return summary
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a file says, and how that was told.
+
+    Attributes:
+        chosen: What people said of its columns, now or for the last file like it.
+        mapping_from: That file's import, if it decided.
+    """
+
+    export: Export | Series
+    chosen: Wishes
+    mapping: Mapping
+    mapping_from: str | None
+    readout: Readout
+    doubts: list[Doubt]
+
+    @property
+    def header(self) -> str:
+        """Fingerprint of its columns, by which another file like it is known."""
+        return loads.fingerprint(self.export.columns)
+
+    def noted(self, known_from: list[str]) -> str:
+        """What is kept of it with its load."""
+        return loads.noted(asdict(self.mapping), self.header, _said(self.chosen), known_from)
+
+
+def _understood(lake: Lake, accounts: Accounts, place: Site, file: Path, given: Wishes) -> _Content:
+    """What a file says of a site. Raises Refused where it leaves a doubt, or cannot be true."""
     with unpacked(file) as plain:
         export = read_export(plain)
-    given = Wishes(time_column, time_zone, unit, dict(channels or {}), measure, label)
-    header = loads.fingerprint(export.columns)
-    chosen, mapping_from = _as_before(lake, accounts, place, header, given)
+    chosen, mapping_from = _as_before(lake, accounts, place, loads.fingerprint(export.columns), given)
     mapping = _mapping(export, filled(chosen, export.wishes))
     readout = export.read_out(mapping)
     if chosen.measure is None and export.wishes.measure is None:
         _refuse_hidden_totals(readout)
     found = doubts(readout.readings, SiteLimits(place.fuse_a, place.pv_capacity_kw, place.latitude, place.longitude))
     certain = next((doubt for doubt in found if doubt.is_certain), None)
-    if certain is not None and unit is None:
+    if certain is not None and chosen.unit is None:
         raise Refused(certain.sentence)
-    told(1, 4, "comparing")
-    target = _target(accounts, place, device, role, is_dry=True)
-    if device is None and target.role == "main":
-        _refuse_rivals(lake, accounts, place, target.device_id, readout.readings)
-    if not dry_run:
-        target = _target(accounts, place, device, role, is_dry=False)
-    fresh, known_from = _not_yet_known(lake, target.device_id, readout.readings)
-    told(2, 4, "landing")
-    load_id = "" if dry_run else f"{moment.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-    rejected_file = None
-    if not dry_run:
-        rejected_file = _write_refused(readout.refused, file, settings.resolved_home / "rejected", load_id)
-    summary = _summary(load_id, readout, fresh.height, rejected_file, (export.format, mapping_from), _costs(export, mapping), found)
-    if not dry_run:
-        _keep(accounts, summary, place, target, file, loads.noted(asdict(mapping), header, _said(chosen), known_from), moment)
-        stamps = bronze.stamps_above(lake)
-        land_load(lake, stamps, settings.resolved_home / "dlt", load_id, target.device_id, fresh, moment)
-        told(3, 4, "landing")
-        land_refused(lake, stamps, load_id, target.device_id, readout.refused, moment)
-        if is_withdrawn(lake, load_id):
-            raise Refused(f"{load_id} was undone while it ran; nothing of it is stored.")
-    told(4, 4, "done")
-    return summary
+    return _Content(export, chosen, mapping, mapping_from, readout, found)
 
 
 def _mapping(export: Export | Series, wishes: Wishes) -> Mapping:
@@ -263,15 +294,8 @@ def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> tuple[
     return once.join(newest, on=same, how="anti", nulls_equal=True, maintain_order="left"), known_from
 
 
-def _summary(
-    load_id: str,
-    readout: Readout,
-    new: int,
-    rejected_file: str | None,
-    known_by: tuple[str | None, str | None],
-    costs: dict[str, float],
-    found: list[Doubt],
-) -> LoadSummary:
+def _summary(load_id: str, content: _Content, new: int, rejected_file: str | None) -> LoadSummary:
+    readout = content.readout
     times = readout.readings.get_column("measured_at")
     first, last = (None, None) if times.is_empty() else (times.min(), times.max())
     return LoadSummary(
@@ -283,10 +307,10 @@ def _summary(
         rejected_file=rejected_file,
         first_at=first.isoformat() if isinstance(first, datetime) else None,
         last_at=last.isoformat() if isinstance(last, datetime) else None,
-        format=known_by[0],
-        mapping_from=known_by[1],
-        costs=costs,
-        doubts=[{"column": one.column, "finding": one.finding, "sentence": one.sentence} for one in found],
+        format=content.export.format,
+        mapping_from=content.mapping_from,
+        costs=_costs(content.export, content.mapping),
+        doubts=[{"column": one.column, "finding": one.finding, "sentence": one.sentence} for one in content.doubts],
     )
 
 
