@@ -1,6 +1,6 @@
 """Sites of the caller: made, read, changed, deleted."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -14,9 +14,12 @@ from app.services import Services
 from aurora.accounts import sites as places
 from aurora.accounts.devices import find_device
 from aurora.accounts.facts import Facts, NewSite, SiteChanges
-from aurora.accounts.models import Model, Site
+from aurora.accounts.memberships import role_at
+from aurora.accounts.models import Model, Site, User
+from aurora.accounts.rights import may
 from aurora.domain.texts import text
 from aurora.errors import Unknown
+from aurora.lake.history import priced_parts
 
 router = APIRouter(tags=["sites"], responses={401: {}}, route_class=JudgedLast)
 ChangedSite = Annotated[Site, Depends(site_for("change_site"))]
@@ -48,7 +51,7 @@ def sites(visible: VisibleSites) -> ExactJSON:
 def add_site(caller: Caller, given: NewSite, visible: VisibleSites, services: Shared) -> ExactJSON:
     """A new site of the caller's own; its id is made from its name and is unique."""
     named = given.model_dump(exclude_unset=True)
-    _refuse_foreign(named, visible, services)
+    _refuse_foreign(named, caller, visible, services)
     made = places.add_site(services.accounts, caller, by=caller.user_id, **named)
     return ExactJSON(facts(made), 201, {"Location": f"/v1/sites/{made.site_id}"})
 
@@ -59,12 +62,16 @@ def site(own: OwnSite) -> ExactJSON:
     return ExactJSON(facts(own))
 
 
-@router.put("/sites/{site_id}", summary="Change a site", response_class=ExactJSON, responses=answer(KnownSite) | {403: {}, 404: {}})
+@router.put(
+    "/sites/{site_id}", summary="Change a site", response_class=ExactJSON, responses=answer(KnownSite) | {403: {}, 404: {}, 409: {}}
+)
 def change_site(own: ChangedSite, caller: Caller, given: SiteChanges, visible: VisibleSites, services: Shared) -> ExactJSON:
-    """The facts of a site after those given were changed; the others stay."""
+    """The facts of a site after those given were changed, the others stay; 409 where published costs would lose their price."""
     changes = given.model_dump(exclude_unset=True)
-    _refuse_foreign(changes, visible, services)
-    return ExactJSON(facts(places.change_site(services.accounts, own.site_id, by=caller.user_id, **changes)))
+    _refuse_foreign(changes, caller, visible, services)
+    is_repriced = "tariff_id" in changes and changes["tariff_id"] != own.tariff_id
+    priced = priced_parts(services.reader.lake, own.site_id) if is_repriced else ()
+    return ExactJSON(facts(places.change_site(services.accounts, own.site_id, by=caller.user_id, priced_parts=priced, **changes)))
 
 
 @router.delete("/sites/{site_id}", summary="Delete a site", status_code=204, responses={403: {}, 404: {}, 409: {}})
@@ -78,10 +85,15 @@ def facts(row: Model) -> dict[str, Any]:
     return {column.name: getattr(row, column.name) for column in row.__table__.columns}
 
 
-def _refuse_foreign(changes: dict[str, Any], visible: dict[str, Site], services: Services) -> None:
-    """Raise InputError where a tariff or weather station is named that belongs to somebody else."""
+def _refuse_foreign(changes: dict[str, Any], caller: User, visible: dict[str, Site], services: Services) -> None:
+    """Raise InputError where a tariff is named that the caller may not change, or a weather station that belongs to somebody else."""
     tariff_id, station_id = changes.get("tariff_id"), changes.get("weather_station_id")
-    if tariff_id is not None and tariff_id not in {site.tariff_id for site in visible.values()}:
+    # Whoever only sees a contract must not hold it: its owner's next change would then begin another one.
+    holders = [site.site_id for site in visible.values() if tariff_id is not None and site.tariff_id == tariff_id]
+    now = datetime.now(UTC)
+    if tariff_id is not None and not any(
+        may(role_at(services.accounts, caller.user_id, site_id, now), "change_tariffs") for site_id in holders
+    ):
         raise InputError("tariff_id", text("api.not_yours"))
     if station_id is None:
         return

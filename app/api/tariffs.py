@@ -51,6 +51,6 @@ def contract(own: OwnSite, services: Shared) -> ExactJSON:
 )  # fmt: skip
 def set_contract(own: PricedSite, caller: Caller, given: tariffs.Contract, services: Shared) -> ExactJSON:
     """The contract after the given one took its place; 409 where published costs would lose their price."""
-    priced = priced_parts(services.reader.lake, own.site_id, own.tariff_id)
+    priced = priced_parts(services.reader.lake, own.site_id)
     named = given.model_dump(exclude_unset=True)
     return ExactJSON(tariffs.set_contract(services.accounts, own.site_id, named, priced, by=caller.user_id))

@@ -3,6 +3,7 @@
 import re
 import secrets
 import unicodedata
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from aurora.accounts.audit import note
 from aurora.accounts.database import Accounts
 from aurora.accounts.facts import NewSite, SiteChanges, checked
 from aurora.accounts.models import Device, DeviceKey, Identifier, Membership, Site, Tariff, User
+from aurora.accounts.priced import keep_under
 from aurora.errors import Conflict, Refused, Unknown, WrongFacts
 
 IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -54,12 +56,26 @@ def make_site(session: Session, owner_id: str, facts: dict[str, Any], site_id: s
     return site
 
 
-def change_site(accounts: Accounts, site_id: str, by: str | None = None, **facts: Any) -> Site:
-    """Change facts of a site and return it. Raises Refused where a fact cannot be true or there is no such site."""
+def change_site(accounts: Accounts, site_id: str, by: str | None = None, priced_parts: Collection[str] = (), **facts: Any) -> Site:
+    """Change facts of a site and return it.
+
+    Args:
+        accounts: The database.
+        site_id: Which site.
+        by: Who does it, for the audit log.
+        priced_parts: Parts that published costs of the site are reckoned with, where `tariff_id` changes; see `aurora.lake.history`.
+        facts: Those to change.
+
+    Raises:
+        Refused: If a fact cannot be true or there is no such site.
+        Conflict: If published costs would lose their price.
+    """
     changes = checked(SiteChanges, facts)
     with accounts.transaction() as session:
         site = existing_site(session, site_id)
         _check_references(session, {name: value for name, value in changes.items() if value != getattr(site, name)})
+        if "tariff_id" in changes and changes["tariff_id"] != site.tariff_id:
+            keep_under(session, site, changes["tariff_id"], priced_parts)
         for name, value in changes.items():
             setattr(site, name, value)
         note(session, "site.change", user_id=by, subject=("site", site_id), site_id=site_id, details={"changed": sorted(changes)})

@@ -17,8 +17,9 @@ from aurora.accounts.audit import note
 from aurora.accounts.database import Accounts
 from aurora.accounts.facts import Currency, Facts, Moment, Name, checked
 from aurora.accounts.models import Site, Tariff, TariffPrice
+from aurora.accounts.priced import keep, prices_of
 from aurora.accounts.sites import existing_site
-from aurora.errors import Conflict, Refused, WrongFacts
+from aurora.errors import Refused, WrongFacts
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_PRICES = 1_000
@@ -97,7 +98,7 @@ def set_contract(
         accounts: The database.
         site_id: Which site.
         given: The whole contract.
-        priced_parts: Parts whose prices stand behind published costs; see `aurora.lake.history`.
+        priced_parts: Parts that published costs of the site are reckoned with; see `aurora.lake.history`.
         by: Who does it.
 
     Raises:
@@ -111,8 +112,7 @@ def set_contract(
     with accounts.transaction() as session:
         site = existing_site(session, site_id)
         held = session.get(Tariff, site.tariff_id) if site.tariff_id else None
-        if held is not None:
-            _keep_history(session, held, contract["currency"], prices, priced_parts)
+        keep(session, site, contract["currency"], prices, priced_parts)
         tariff = _own_tariff(session, site, held)
         tariff.name, tariff.currency = contract["name"], contract["currency"]
         session.execute(delete(TariffPrice).where(TariffPrice.tariff_id == tariff.tariff_id))
@@ -126,13 +126,8 @@ def _shown(session: Session, tariff: Tariff | None) -> dict[str, Any]:
     if tariff is None:
         return {"tariff_id": None, "name": None, "currency": None, "prices": []}
     columns = ("part", "direction", "quantity_unit", "unit_price", "valid_from", "valid_until")
-    rows = [{column: getattr(price, column) for column in columns} for price in _prices(session, tariff.tariff_id)]
+    rows = [{column: getattr(price, column) for column in columns} for price in prices_of(session, tariff.tariff_id)]
     return {"tariff_id": tariff.tariff_id, "name": tariff.name, "currency": tariff.currency, "prices": rows}
-
-
-def _prices(session: Session, tariff_id: str) -> list[TariffPrice]:
-    chosen = select(TariffPrice).where(TariffPrice.tariff_id == tariff_id).order_by(TariffPrice.part, TariffPrice.valid_from)
-    return list(session.scalars(chosen.execution_options(populate_existing=True)))
 
 
 def _own_tariff(session: Session, site: Site, held: Tariff | None) -> Tariff:
@@ -162,20 +157,6 @@ def _check_overlaps(prices: list[dict[str, Any]]) -> None:
                 problems.append((f"prices.{later}.direction", f"differs from that of prices.{index}, which is the same part"))
     if problems:
         raise WrongFacts(problems)
-
-
-def _keep_history(session: Session, held: Tariff, currency: str, prices: list[dict[str, Any]], priced_parts: Collection[str]) -> None:
-    if priced_parts and currency != held.currency:
-        raise Conflict(f"The contract prices history in {held.currency}. Its currency can no longer change.")
-    for old in _prices(session, held.tariff_id):
-        covers = any(
-            new["part"] == old.part and new["valid_from"] <= old.valid_from and (new["valid_until"] or old.valid_from) >= old.valid_from
-            for new in prices
-        )
-        if old.part in priced_parts and old.valid_from <= datetime.now(UTC) and not covers:
-            raise Conflict(
-                f"The part {old.part} prices history. Keep its price from {old.valid_from.isoformat()}, and end it by valid_until."
-            )
 
 
 def add_flat_tariff(accounts: Accounts, tariff_id: str, name: str, currency: str, prices: FlatPrices) -> Tariff:

@@ -14,10 +14,10 @@ def has_readings(lake: Lake, device_id: str) -> bool:
     return any(not frame.collect().is_empty() for frame in rows)
 
 
-def priced_parts(lake: Lake, site_id: str, tariff_id: str | None) -> frozenset[str]:
-    """Parts of a tariff that published costs of a site are reckoned with."""
+def priced_parts(lake: Lake, site_id: str) -> frozenset[str]:
+    """Parts of contracts that published costs of a site are reckoned with, under whatever tariff."""
     snapshot = manifest.newest(lake)
-    if tariff_id is None or "gold/cost_lines" not in snapshot.versions:
+    if "gold/cost_lines" not in snapshot.versions:
         return frozenset()
-    mine = (pl.col("site_id") == site_id) & (pl.col("tariff_id") == tariff_id)
-    return frozenset(snapshot.scan("gold/cost_lines").filter(mine).select("part").unique().collect()["part"])
+    mine = snapshot.scan("gold/cost_lines").filter(pl.col("site_id") == site_id)
+    return frozenset(mine.select("part").unique().collect()["part"])

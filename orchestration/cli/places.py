@@ -46,10 +46,13 @@ def add_site(
 def set_site(site: Annotated[str, typer.Argument(help="Id or unique name.")], facts: dict[str, Any], json: Json = False) -> None:
     """Change facts of a site, one option each; an empty value takes a fact away."""
     from aurora.accounts import sites
+    from aurora.lake.history import priced_parts
 
-    accounts = open_context().accounts
+    context = open_context()
+    accounts = context.accounts
     found = sites.find_site(accounts, site)
-    sites.change_site(accounts, found.site_id, **facts)
+    priced = priced_parts(context.lake, found.site_id) if "tariff_id" in facts else ()
+    sites.change_site(accounts, found.site_id, priced_parts=priced, **facts)
     show({"site_id": found.site_id, "changed": sorted(facts)}, json, f"{found.site_id}: {len(facts)} facts changed.")
 
 
