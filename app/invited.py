@@ -16,7 +16,7 @@ from app.throttle import Throttle
 from aurora.accounts import invitations, sites
 from aurora.accounts.models import User
 from aurora.domain.texts import text
-from aurora.errors import Refused
+from aurora.errors import Conflict, Refused
 
 PATH = "/invitation"
 SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}")
@@ -54,10 +54,12 @@ class Invited:
         """What is offered, and a button that takes it; who is not signed in gets the ways there. Opening it changes nothing."""
         user = await to_thread.run_sync(self._user, request)
         secret = secret_in(request.query_params, "token")
+        if not secret:
+            return told(text("account.no_invitation_title"), text("account.no_invitation"), is_inside=user is not None)
         return self._form(request, user, secret) if user else self._ways(secret)
 
     async def submit(self, request: Request) -> Response:
-        """Take the membership; 400 with the form where the secret is worthless, 403 where the form is not this login's."""
+        """Take the membership; 400 where the secret is worthless, 409 for a member, 403 where the form is not this login's."""
         fields = await form_fields(request)
         user = await to_thread.run_sync(self._user, request)
         if fields is None or user is None:
@@ -76,6 +78,8 @@ class Invited:
         accounts = self._services.accounts
         try:
             got = invitations.accept(accounts, user.user_id, secret, by=user.user_id)
+        except Conflict as error:
+            return self._form(request, user, secret, str(error), 409)
         except Refused:
             return self._form(request, user, secret, text("account.bad_invitation"), 400)
         site = sites.find_site(accounts, got["site_id"])

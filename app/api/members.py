@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.access import Caller, OwnSite, Shared, refuse_without, site_for
+from app.api.access import Caller, Origin, OwnSite, Shared, refuse_without, site_for
 from app.api.auth import TOO_MANY, Limits, wait
 from app.api.bodies import JudgedLast
 from app.api.errors import ExactJSON
@@ -131,7 +131,11 @@ def withdraw(own: ManagedSite, invitation_id: str, caller: Caller, services: Sha
     invitations.withdraw(services.accounts, invitation_id, own.site_id, by=caller.user_id)
 
 
-@router.post("/invitations/accept", summary="Accept an invitation", response_class=ExactJSON, responses=answer(Membership))
-def accept(caller: Caller, given: Acceptance, services: Shared) -> ExactJSON:
-    """The membership one has got for the secret of an invitation."""
+@router.post(
+    "/invitations/accept", summary="Accept an invitation", response_class=ExactJSON,
+    responses=answer(Membership) | {409: {"description": "One is a member with that role or more already."}, **TOO_MANY},
+)  # fmt: skip
+def accept(caller: Caller, given: Acceptance, services: Shared, throttle: Limits, whence: Origin) -> ExactJSON:
+    """The membership one has got for the secret of an invitation; whoever holds the secret may, whatever address it was sent to."""
+    wait(throttle.spend_token(whence.address or ""))
     return ExactJSON(invitations.accept(services.accounts, caller.user_id, given.token, by=caller.user_id))

@@ -16,6 +16,7 @@ from aurora.accounts.facts import checked
 from aurora.accounts.memberships import Role, give_role
 from aurora.accounts.models import Invitation, Membership, Site
 from aurora.accounts.owners import is_owner
+from aurora.accounts.rights import RIGHTS
 from aurora.accounts.sites import existing_site
 from aurora.domain.texts import text
 from aurora.errors import Conflict, Unknown, WrongFacts
@@ -88,9 +89,10 @@ def send_mail(post: Post, recipient: str, username: str, token: str, *, is_patie
 
 
 def accept(accounts: Accounts, user_id: str, token: str, by: str | None = None) -> dict[str, Any]:
-    """Make a person the member an invitation speaks of; site_id, role and ends_at as held afterwards, for an owner stays one.
+    """Make a person the member an invitation speaks of: site_id, role and ends_at.
 
     Raises:
+        Conflict: If the person has that role there already, or a greater one, for as long; the invitation stays open.
         WrongFacts: If the secret is unknown, used, withdrawn or expired, or who invited owns the site no more; which of them is not said.
     """
     now = datetime.now(UTC)
@@ -98,13 +100,21 @@ def accept(accounts: Accounts, user_id: str, token: str, by: str | None = None) 
         invitation = _held(session, token, now)
         site_id = invitation.site_id
         held = session.get(Membership, (site_id, user_id))
-        if held is None or held.role != "owner":
-            give_role(session, site_id, user_id, invitation.role, invitation.ends_at)
+        if held is not None and _is_covered(held, invitation, now):
+            raise Conflict(text("account.already_member", role=text(f"account.role_{held.role}")))
+        give_role(session, site_id, user_id, invitation.role, invitation.ends_at)
         invitation.accepted_at, invitation.accepted_by = now, user_id
         note(session, "invitation.accept", user_id=by, subject=("user", user_id), site_id=site_id)
         session.flush()
         got = session.get_one(Membership, (site_id, user_id))
         return {"site_id": site_id, "role": got.role, "ends_at": got.ends_at}
+
+
+def _is_covered(held: Membership, invitation: Invitation, now: datetime) -> bool:
+    """Whether a membership gives all that an invitation offers."""
+    if held.ends_at is not None and (held.ends_at <= now or invitation.ends_at is None or held.ends_at < invitation.ends_at):
+        return False
+    return all(invitation.role not in roles or held.role in roles for roles in RIGHTS.values())
 
 
 def _held(session: Session, token: str, now: datetime) -> Invitation:

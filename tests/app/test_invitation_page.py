@@ -126,3 +126,18 @@ def test_withdrawn_invitation_is_worthless(services: Services, accounts: Account
     assert invitations.withdraw(accounts, known["invitation_id"]) == site.site_id
     assert accept(signed_in(services), secret).status_code == 400
     assert role_of(accounts, site, "bob") is None
+
+
+def test_member_who_accepts_again_is_told_so_and_a_link_without_its_secret_too(
+    services: Services, accounts: Accounts, site: Site, secret: str
+) -> None:
+    memberships.add_member(accounts, site.site_id, username="bob", role="owner")
+    client = signed_in(services)
+    answer = accept(client, secret)
+    assert answer.status_code == 409
+    assert "already a member of this site, as its owner" in answer.text
+    assert len(invitations.open_invitations(accounts, site.site_id)) == 1
+    for visitor in (client, browser(services)):
+        page = visitor.get(ACCEPT).text
+        assert "This link is incomplete" in page
+        assert "You are invited" not in page

@@ -73,3 +73,20 @@ def test_contract_that_prices_history_is_neither_taken_away_nor_replaced(as_ada:
         assert as_ada("PUT", "/sites/home", {"tariff_id": tariff_id}).status_code == 409
     assert as_ada("PUT", "/sites/home", {"tariff_id": held, "name": "New"}).status_code == 200
     assert as_ada("GET", "/sites/home").json()["tariff_id"] == held
+
+
+def test_accepting_has_a_limit(as_bob: Person) -> None:
+    answers = [as_bob("POST", "/invitations/accept", {"token": "x" * 43}) for _ in range(60)]
+    assert {answer.status_code for answer in answers} == {400, 429}
+    assert int(answers[-1].headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(("held", "offered", "status"), [("owner", "viewer", 409), ("viewer", "viewer", 409), ("viewer", "owner", 200)])
+def test_invitation_is_not_used_up_by_whoever_is_a_member_already(
+    as_bob: Person, as_ada: Person, accounts: Accounts, held: str, offered: str, status: int
+) -> None:
+    memberships.add_member(accounts, "home", username="bob", role=held)
+    made = as_ada("POST", "/sites/home/invitations", {"role": offered}).json()
+    assert as_bob("POST", "/invitations/accept", {"token": made["token"]}).status_code == status
+    still_open = [row["invitation_id"] for row in as_ada("GET", "/sites/home/invitations").json()["invitations"]]
+    assert still_open == ([made["invitation_id"]] if status == 409 else [])
