@@ -34,7 +34,7 @@ router = APIRouter(prefix="/reports", tags=["reports"], responses={401: {}, 404:
 _START = (
     "First instant: a plain date is a local day of the site, a time needs an offset. Files (CSV, Parquet) may leave it out: all history."
 )
-_END = "End, not included."
+_END = "End, not included. A bucket belongs to the range its start lies in: `year` needs a range that holds 1 January."
 _LIMIT = "Points a page at most; `next` is the address of the next page, null after the last."
 _COMPARE_TO = "`previous_period`, `last_year`, `peers`, or the id of another site of yours."
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
@@ -17,11 +17,17 @@ from aurora.accounts.sites import existing_site
 from aurora.errors import Conflict, Unknown, WrongFacts
 
 
+def _to_come(moment: datetime) -> datetime:
+    if moment <= datetime.now(UTC):
+        raise ValueError("is over already; name a time to come")
+    return moment
+
+
 class Role(Facts):
     """What somebody may do at a site, and until when; a consultant's end must be named, an owner has none."""
 
     role: MemberRole
-    ends_at: Moment | None = None
+    ends_at: Annotated[Moment, AfterValidator(_to_come)] | None = None
 
     @model_validator(mode="after")
     def _ends_as_its_role_needs(self) -> "Role":
@@ -64,11 +70,11 @@ def sites_owned_by(accounts: Accounts, user_id: str) -> frozenset[str]:
 
 
 def members_of(accounts: Accounts, site_id: str) -> list[dict[str, Any]]:
-    """The members of a site by user name: user_id, username, role, ends_at."""
+    """The members of a site whose membership is not over, by user name: user_id, username, role, ends_at."""
     chosen = (
         select(Membership.user_id, User.username, Membership.role, Membership.ends_at)
         .join(User, User.user_id == Membership.user_id)
-        .where(Membership.site_id == site_id)
+        .where(Membership.site_id == site_id, or_(Membership.ends_at.is_(None), Membership.ends_at > datetime.now(UTC)))
         .order_by(User.username)
     )
     with accounts.reading() as session:

@@ -67,7 +67,8 @@ def as_bob(client: TestClient, house: Site) -> Person:
 
 def member(accounts: Accounts, client: TestClient, name: str, role: str, ends_at: datetime | None = None) -> Person:
     user = people.add_user(accounts, name, PASSWORD, "user")
-    memberships.add_member(accounts, "house", username=name, role=role, ends_at=ends_at)
+    with accounts.transaction() as session:
+        memberships.give_role(session, "house", user.user_id, role, ends_at)
     assert user.role == "user"
     return Person(client, name)
 

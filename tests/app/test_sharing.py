@@ -8,7 +8,7 @@ import pytest
 
 from aurora.accounts import memberships
 from aurora.accounts.database import Accounts
-from aurora.accounts.models import Site
+from aurora.accounts.models import Site, User
 from aurora.lake.store import Lake
 from tests.app.published import publish
 from tests.app.test_places_api import ENERGY, PLACE, Person, as_bob, bob, client, house
@@ -90,3 +90,13 @@ def test_invitation_is_not_used_up_by_whoever_is_a_member_already(
     assert as_bob("POST", "/invitations/accept", {"token": made["token"]}).status_code == status
     still_open = [row["invitation_id"] for row in as_ada("GET", "/sites/home/invitations").json()["invitations"]]
     assert still_open == ([made["invitation_id"]] if status == 409 else [])
+
+
+def test_membership_that_is_over_is_neither_made_nor_shown(as_ada: Person, bob: User, accounts: Accounts) -> None:
+    given = {"role": "viewer", "ends_at": "2020-01-01T00:00:00Z"}
+    for path, body in (("members", given | {"username": "bob"}), ("invitations", given)):
+        refused = as_ada("POST", f"/sites/home/{path}", body)
+        assert (refused.status_code, refused.json()["detail"][0]["field"]) == (400, "ends_at")
+    with accounts.transaction() as session:
+        memberships.give_role(session, "home", bob.user_id, "viewer", datetime(2020, 1, 1, tzinfo=UTC))
+    assert [row["username"] for row in as_ada("GET", "/sites/home/members").json()["members"]] == ["ada"]
