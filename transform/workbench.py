@@ -1,4 +1,4 @@
-"""The workbench: one folder with one fresh DuckDB file, in which dbt makes gold from what a refresh laid out.
+"""The workbench: one folder with one fresh DuckDB file, in which the dbt project makes gold from what a refresh laid out.
 
 Only the refresh opens it, and throws it away afterwards. The file is always called `aurora.duckdb`, because dbt's parsed manifest holds
 that name; its folder stays the same for a home, so that dbt need not parse its project again.
@@ -13,19 +13,15 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 
-from aurora.errors import AuroraError
 from aurora.home import Home
+from transform import compiled
+from transform.compiled import PROJECT, BuildFailed
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
 
-PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 FILE_NAME = "aurora.duckdb"
 QUIET = ("--quiet", "--no-use-colors", "--no-send-anonymous-usage-stats", "--log-level", "none", "--log-level-file", "none")
-
-
-class BuildFailed(AuroraError):
-    """A model or a test of the dbt project failed; nothing was published."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +48,17 @@ class Workbench:
                 connection.execute(f"create view \"{name}\" as select * from read_parquet('{path}')")
 
     def build(self) -> None:
-        """Run every model and its tests.
+        """Make every model and try its tests.
 
         Raises:
             BuildFailed: Names what failed and why.
         """
-        result = run_dbt(self, "build", "--exclude-resource-type", "unit_test")
+        to_do = compiled.statements(self.target, self._compile)
+        with duckdb.connect(self.file) as connection:
+            compiled.run(connection, to_do)
+
+    def _compile(self) -> None:
+        result = run_dbt(self, "compile")
         if not result.success:
             raise BuildFailed(_failures(result))
 
@@ -89,7 +90,7 @@ def run_dbt(workbench: Workbench, *arguments: str) -> "dbtRunnerResult":
 
 def _failures(result: "dbtRunnerResult") -> str:
     if result.exception is not None:
-        return f"dbt could not build gold: {result.exception}"
+        return f"dbt could not compile its project: {result.exception}"
     rows: list[Any] = [row for row in result.result if row.status in {"error", "fail", "runtime error"}]  # pyright: ignore
     told = "; ".join(f"{row.node.name}: {' '.join((row.message or '').split())}" for row in rows[:5])
-    return f"dbt could not build gold: {told}"
+    return f"dbt could not compile its project: {told}"
