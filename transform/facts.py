@@ -1,5 +1,6 @@
 """What the accounts database says of sites, devices and tariffs, written to `dims/*` with its validity; what a change of it touches."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from aurora.accounts import devices as device_accounts
+from aurora.accounts import overrules
 from aurora.accounts import sites as site_accounts
 from aurora.accounts import tariffs as tariff_accounts
 from aurora.accounts.database import Accounts
@@ -16,8 +18,10 @@ from aurora.lake.tables import TABLES
 from transform import scope
 
 SITE_FACTS_IN_USE = ("time_zone", "currency", "tariff_id", "pv_capacity_kw", "battery_capacity_kwh")
-DEVICE_FACTS_IN_USE = ("site_id", "kind", "role", "energy_source", "max_gap_seconds", "retired_at")
-INVERTING = ("inverter",)
+DEVICE_FACTS_IN_USE = (
+    "site_id", "kind", "role", "energy_source", "max_gap_seconds", "retired_at", "factor", "channels", "replacements",
+)  # fmt: skip
+SOMEBODY = "person"
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,14 @@ class Facts:
         devices: Columns of `dims/devices`, is_import and the site's time_zone, one row per device.
         prices: Columns of `dims/tariff_prices`.
         changed_sites: Ids of sites whose energy or money another fact now decides.
+        overruled: Decisions how a meter was read that a person reversed: event id to who did, `person` where that is not known any more.
     """
 
     sites: pl.DataFrame
     devices: pl.DataFrame
     prices: pl.DataFrame
     changed_sites: list[str]
+    overruled: dict[str, str]
 
     @property
     def zones(self) -> dict[str, str]:
@@ -73,7 +79,9 @@ def synchronise(publication: Publication, accounts: Accounts, now: datetime) -> 
     of_files = [device.device_id for device in every_device if device.is_import]
     marked = devices.with_columns(pl.col("device_id").is_in(of_files).alias("is_import"))
     zoned = marked.join(sites.select("site_id", "time_zone"), on="site_id", how="inner")
-    return Facts(sites, zoned, prices, sorted(changed))
+    said = overrules.all_overrules(accounts).values()
+    overruled = {one.event_id: one.user_id or SOMEBODY for one in said if one.is_overruled}
+    return Facts(sites, zoned, prices, sorted(changed), overruled)
 
 
 def with_new_sites(measured: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
@@ -96,7 +104,12 @@ def days_of_sites(measured: pl.DataFrame, site_ids: list[str]) -> pl.DataFrame:
 
 
 def _columns(table: str, row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name, None) for name in TABLES[table].schema.names}
+    return {name: _plain(getattr(row, name, None)) for name in TABLES[table].schema.names}
+
+
+def _plain(value: Any) -> Any:
+    """A fact as a column holds it; one with parts as JSON."""
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
 
 
 def _frame(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:

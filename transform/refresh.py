@@ -17,7 +17,7 @@ from aurora.lake import changes, manifest
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between, Lake
 from aurora.settings import Settings
-from transform import compaction, facts, gold, measured, revisions, scope, silver, status, workbench
+from transform import compaction, facts, gold, measured, metered, revisions, scope, silver, status, workbench
 from transform.bronze import READINGS, Bronze
 from transform.facts import Facts
 
@@ -141,13 +141,16 @@ class _Run:
         devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
         self.arrivals = _arrivals(changed, devices)
         ids = self.withdrawn["device_id"].unique().to_list()
+        reversed_ = metered.reversed_since(self.publication.before, known.overruled, known.devices)
+        doubted = devices.join(reversed_, on="device_id", how="semi")["site_id"].unique().to_list()
         poorer = devices.filter(pl.col("device_id").is_in(ids))["site_id"].unique().to_list()
-        self.reasons = known.sites.select("site_id", _otherwise(known.changed_sites, poorer, full=full).alias("otherwise"))
+        self.reasons = known.sites.select("site_id", _otherwise(known.changed_sites, poorer, doubted, full=full).alias("otherwise"))
         pending = [(site, day) for site, dates in self.publication.before.pending.items() for day in dates]
         spans = facts.with_new_sites(self.publication.scan("dims/measured_channels").collect(), known.devices)
         moved = known.sites["site_id"].to_list() if full else known.changed_sites
         every = [
             scope.touched_days(changed, devices, bronze),
+            scope.touched_days(reversed_, devices, bronze),
             # What a reading touched when it came it touches when it goes: asked of the readings as they were with it.
             scope.touched_days(self.withdrawn, devices, Bronze(self.lake, self.publication.before.consumed.get(READINGS, 0))),
             pl.DataFrame(pending, schema=scope.SITE_DAYS, orient="row"),
@@ -229,15 +232,16 @@ class _Timer:
         self.seconds[self.step] = round(self.seconds.get(self.step, 0.0) + time.perf_counter() - self.began, 3)
 
 
-def _otherwise(changed_sites: list[str], poorer_sites: list[str], *, full: bool) -> pl.Expr:
+def _otherwise(changed_sites: list[str], poorer_sites: list[str], doubted_sites: list[str], *, full: bool) -> pl.Expr:
     """Why a day of a site changed on which no reading arrived."""
     if full:
         return pl.lit("the whole history was rebuilt")
     of_fact = pl.lit("a fact of the site, a device or the tariff changed")
     of_reading = pl.lit("a reading of another day reaches into this one, or one arrived that was left pending")
     of_withdrawal = pl.lit("an import was withdrawn")
-    is_poorer, is_changed = pl.col("site_id").is_in(poorer_sites), pl.col("site_id").is_in(changed_sites)
-    return pl.when(is_poorer).then(of_withdrawal).when(is_changed).then(of_fact).otherwise(of_reading)
+    of_person = pl.lit("a decision how a meter was read was reversed, or stands again")
+    told = ((poorer_sites, of_withdrawal), (changed_sites, of_fact), (doubted_sites, of_person))
+    return pl.coalesce(*[pl.when(pl.col("site_id").is_in(sites)).then(reason) for sites, reason in told], of_reading)
 
 
 def _arrivals(changed: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:

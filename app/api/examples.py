@@ -13,7 +13,8 @@ SITE: dict[str, Any] = {
 }  # fmt: skip
 DEVICE: dict[str, Any] = {
     "device_id": "meter", "site_id": "haus-nord", "name": "Meter", "kind": "meter", "role": "main", "energy_source": None, "decoder": None,
-    "topic": "aurora/v1/meter/readings", "interval_seconds": 900, "max_gap_seconds": None, "inputs": None, "is_import": False,
+    "topic": "aurora/v1/meter/readings", "interval_seconds": 900, "max_gap_seconds": None, "inputs": None, "factor": None,
+    "channels": None, "replacements": None, "is_import": False,
     "retired_at": None, "created_at": "2026-11-01T09:30:00Z",
 }  # fmt: skip
 MEMBER: dict[str, Any] = {"user_id": "1b4e28ba-2fa1-41d2-883f-0016d3cca427", "username": "bob", "role": "viewer", "ends_at": None}

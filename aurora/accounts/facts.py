@@ -6,9 +6,10 @@ from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 
 from aurora.domain.calendar import is_time_zone
+from aurora.domain.channels import CHANNELS
 from aurora.domain.decoders import refuse_unknown
 from aurora.domain.inputs import MOST_INPUTS, read_meaning
 from aurora.errors import WrongFacts
@@ -94,6 +95,50 @@ Name = Annotated[str, Field(max_length=128), SEEN]
 Moment = Annotated[AwareDatetime, AfterValidator(utc)]
 InputName = Annotated[str, Field(min_length=1, max_length=128), SEEN]
 Inputs = Annotated[dict[InputName, Annotated[str, Field(max_length=64), AfterValidator(_input)]], Field(max_length=MOST_INPUTS)]
+MOST_REPLACEMENTS = 32
+
+
+def _channels(renamed: dict[str, str]) -> dict[str, str]:
+    unknown = sorted({*renamed, *renamed.values()} - set(CHANNELS))
+    if unknown:
+        raise ValueError(f"knows no {', '.join(unknown)}; channels are {', '.join(CHANNELS)}")
+    if len(set(renamed.values())) < len(renamed):
+        raise ValueError("makes one channel of two")
+    return renamed
+
+
+class Replacement(Facts):
+    """An exchange of a meter.
+
+    Attributes:
+        at: When the new one began.
+        channel: Of which register; all of the device where it is not said.
+        start_kwh: What the new register showed then; 0 where it is not said.
+    """
+
+    at: Moment
+    channel: str | None = None
+    start_kwh: Annotated[float, between(0, 1e9)] | None = None
+
+    @field_validator("channel")
+    @classmethod
+    def _known(cls, channel: str | None) -> str | None:
+        if channel is not None and channel not in CHANNELS:
+            raise ValueError(f"is none of {', '.join(CHANNELS)}")
+        return channel
+
+    @field_serializer("at")
+    def _written(self, at: datetime) -> str:
+        return at.isoformat()
+
+
+def _in_order(replacements: list[Replacement]) -> list[Replacement]:
+    return sorted(replacements, key=lambda one: (one.at, one.channel or ""))
+
+
+Factor = Annotated[float, between(1e-6, 1e6)]
+Channels = Annotated[dict[str, str], Field(max_length=len(CHANNELS)), AfterValidator(_channels)]
+Replacements = Annotated[list[Replacement], Field(max_length=MOST_REPLACEMENTS), AfterValidator(_in_order)]
 Seconds = Annotated[int, Field(strict=True, ge=1, le=31 * 86_400)]
 Currency = Annotated[str, Field(max_length=3), AfterValidator(_currency)]
 Latitude = Annotated[float, between(-90, 90)]
@@ -161,6 +206,9 @@ class DeviceChanges(Facts):
     interval_seconds: Seconds | None = None
     max_gap_seconds: Seconds | None = None
     inputs: Inputs | None = Field(None, description="What inputs of a foreign format measure, such as emeter/1: production.")
+    factor: Factor | None = Field(None, description="What its readings are multiplied by, such as the ratio of its current transformers.")
+    channels: Channels | None = Field(None, description="What a channel of its really is, such as grid_import: production.")
+    replacements: Replacements | None = Field(None, description="Exchanges of the meter that are known.")
     retired_at: Moment | None = None
 
 
@@ -177,6 +225,9 @@ class NewDevice(Facts):
     interval_seconds: Seconds | None = None
     max_gap_seconds: Seconds | None = None
     inputs: Inputs | None = Field(None, description="What inputs of a foreign format measure, such as emeter/1: production.")
+    factor: Factor | None = Field(None, description="What its readings are multiplied by, such as the ratio of its current transformers.")
+    channels: Channels | None = Field(None, description="What a channel of its really is, such as grid_import: production.")
+    replacements: Replacements | None = Field(None, description="Exchanges of the meter that are known.")
 
 
 Kept = TypeVar("Kept", bound=BaseModel)

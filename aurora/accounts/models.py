@@ -211,7 +211,11 @@ class Invitation(Model):
 
 
 class Device(Model):
-    """Something that measures. `role`: main, sub, check; `inputs`: what inputs of its format measure, see `aurora.domain.inputs`."""
+    """Something that measures. `role`: main, sub, check; `inputs`: what inputs of its format measure, see `aurora.domain.inputs`.
+
+    `factor` multiplies its readings; `channels` names what a channel of its really is; `replacements` are exchanges of the meter, in order
+    of time: `at`, where known `channel` and `start_kwh`, what the new register showed.
+    """
 
     __tablename__ = "devices"
     device_id: Mapped[str] = mapped_column(ForeignKey("identifiers.identifier"), primary_key=True)
@@ -225,6 +229,9 @@ class Device(Model):
     interval_seconds: Mapped[int | None] = mapped_column(Integer)
     max_gap_seconds: Mapped[int | None] = mapped_column(Integer)
     inputs: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    factor: Mapped[float | None] = mapped_column(Float)
+    channels: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    replacements: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
     is_import: Mapped[bool] = mapped_column(Boolean, default=False)
     retired_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
@@ -252,6 +259,19 @@ class Feedback(Model):
     site_id: Mapped[str] = mapped_column(String(64), index=True)
     feedback: Mapped[str] = mapped_column(String(16))
     given_at: Mapped[datetime]
+
+
+class Overrule(Model):
+    """What a person said of a decision how a meter was read: reversed, or let stand again."""
+
+    __tablename__ = "overrules"
+    event_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(64), index=True)
+    site_id: Mapped[str] = mapped_column(String(64), index=True)
+    is_overruled: Mapped[bool] = mapped_column(Boolean)
+    reason: Mapped[str | None] = mapped_column(String(512))
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("users.user_id", ondelete="SET NULL"))
+    decided_at: Mapped[datetime]
 
 
 class Load(Model):

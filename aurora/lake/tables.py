@@ -72,7 +72,7 @@ _SITE_FACTS = (
     " pv_tilt_degrees:f pv_azimuth_degrees:f battery_capacity_kwh:f battery_power_kw:f fuse_a:f grid_limit_kw:f price_zone carbon_zone"
     " tariff_id weather_station_id"
 )
-_DEVICE_FACTS = "site_id name kind role energy_source decoder topic interval_seconds:i max_gap_seconds:i retired_at:at"
+_DEVICE_FACTS = "site_id name kind role energy_source decoder topic interval_seconds:i max_gap_seconds:i retired_at:at factor:f channels replacements"
 
 _SITE_DAY = ("site_id", "local_date")
 

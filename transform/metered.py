@@ -1,0 +1,78 @@
+"""What people say of meters: the factor and the channels of a device's readings, exchanges that are known, decisions they reversed."""
+
+import json
+
+import polars as pl
+
+from aurora.domain.calendar import QUARTER_SECONDS
+from aurora.lake.manifest import Snapshot
+
+REPLACEMENTS = {"device_id": pl.String, "channel": pl.String, "at": pl.Datetime("us", "UTC"), "start_kwh": pl.Float64}
+
+
+def as_metered(readings: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
+    """The readings with each device's `factor` and `channels` applied; one that has neither keeps its own.
+
+    Args:
+        readings: Rows of `bronze/readings`.
+        devices: device_id, factor, channels (JSON).
+    """
+    factors = dict(devices.drop_nulls("factor").select("device_id", "factor").iter_rows())
+    renamed = [
+        (device, channel, really)
+        for device, channels in devices.drop_nulls("channels").select("device_id", "channels").iter_rows()
+        for channel, really in json.loads(channels).items()
+    ]
+    if factors:
+        factor = pl.col("device_id").replace_strict(factors, default=1.0, return_dtype=pl.Float64)
+        readings = readings.with_columns(pl.col("value") * factor)
+    if renamed:
+        told = pl.DataFrame(renamed, schema={"device_id": pl.String, "channel": pl.String, "really": pl.String}, orient="row")
+        readings = readings.join(told, on=["device_id", "channel"], how="left").with_columns(
+            pl.coalesce("really", "channel").alias("channel")
+        )
+        readings = readings.drop("really")
+    return readings
+
+
+def replacements(devices: pl.DataFrame) -> pl.DataFrame:
+    """Exchanges of meters that people told of: device_id, channel (null: every channel of the device), at, start_kwh (null: not said).
+
+    Args:
+        devices: device_id, replacements (JSON).
+    """
+    rows = [
+        {"device_id": device, "channel": one.get("channel"), "at": one["at"], "start_kwh": one.get("start_kwh")}
+        for device, told in devices.drop_nulls("replacements").select("device_id", "replacements").iter_rows()
+        for one in json.loads(told)
+    ]
+    moments = pl.DataFrame(rows, schema=REPLACEMENTS | {"at": pl.String}, orient="row")
+    return moments.with_columns(pl.col("at").str.to_datetime(time_unit="us", time_zone="UTC"))
+
+
+def reversed_since(before: Snapshot, overruled: dict[str, str], devices: pl.DataFrame) -> pl.DataFrame:
+    """Where decisions stand that people have reversed, or let stand again, since a publication.
+
+    Args:
+        before: Its `gold/meter_events` say what was reversed then.
+        overruled: Decisions that are reversed now, by event id.
+        devices: device_id, channels (JSON).
+
+    Returns:
+        As readings whose change would touch the same days: device_id, channel (as it was sent), measure, measured_at, interval_seconds.
+    """
+    held = before.scan("gold/meter_events").select("event_id", "device_id", "channel", "at", "is_overruled").collect()
+    differing = held.filter(pl.col("is_overruled").fill_null(value=False) != pl.col("event_id").is_in(list(overruled)))
+    sent = {
+        (device, really): channel
+        for device, channels in devices.drop_nulls("channels").select("device_id", "channels").iter_rows()
+        for channel, really in json.loads(channels).items()
+    }
+    channels = [sent.get(pair, pair[1]) for pair in differing.select("device_id", "channel").iter_rows()]
+    places = differing.select("device_id", pl.Series("channel", channels, dtype=pl.String), pl.col("at").alias("measured_at"))
+    return pl.concat(
+        [
+            places.with_columns(pl.lit(measure).alias("measure"), pl.lit(seconds, dtype=pl.Int64).alias("interval_seconds"))
+            for measure, seconds in (("register_kwh", None), ("interval_kwh", QUARTER_SECONDS))
+        ]
+    )
