@@ -8,10 +8,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow.fs as pafs
 
 from aurora.errors import Refused
+
+PROBE = "_aurora_probe"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,26 @@ class Storage:
         """Whole content of the file at `path` under the root. Raises FileNotFoundError."""
         with self.filesystem.open_input_stream(path) as stream:
             return stream.read()
+
+    def open_read(self, path: str) -> BinaryIO:
+        """The file at `path` under the root, to be read from its beginning. Raises FileNotFoundError."""
+        return self.filesystem.open_input_stream(path)
+
+    def paths(self, folder: str) -> dict[str, int]:
+        """Every file below `folder`, by its path under the root, and its size; none where there is no such folder. [bytes]"""
+        selector = pafs.FileSelector(folder, recursive=True, allow_not_found=True)
+        return {info.path: info.size or 0 for info in self.filesystem.get_file_info(selector) if info.type == pafs.FileType.File}
+
+    def is_empty(self) -> bool:
+        """Whether nothing lies under the root but what `open_storage` itself leaves in a bucket."""
+        return not set(self.paths("")) - {PROBE}
+
+    def write_bytes(self, path: str, content: bytes) -> None:
+        """Put a whole file at `path` under the root."""
+        if self.is_local:
+            self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+        with self.filesystem.open_output_stream(path) as stream:
+            stream.write(content)
 
     def local_paths(self, paths: Sequence[str], scratch: Path) -> list[str]:
         """Paths on this machine of the files `paths`; those of a bucket are fetched into `scratch` once."""
@@ -94,7 +117,7 @@ def _probe_conditional_put(root: str, endpoint: str, region: str) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, prefix = root.partition("/")
-    key = f"{prefix}/_aurora_probe".lstrip("/")
+    key = f"{prefix}/{PROBE}".lstrip("/")
     client = boto3.client("s3", endpoint_url=endpoint or None, region_name=region)
     try:
         client.put_object(Bucket=bucket, Key=key, Body=b"1")

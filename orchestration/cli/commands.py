@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import data, invitations, members, models, people, places, running, sources
+from orchestration.cli import data, invitations, keeping, members, meters, models, people, places, running, sources
 
 cli = typer.Typer(
     name="aurora",
@@ -19,6 +19,8 @@ for command in (
     running.init,
     running.status,
     running.doctor,
+    keeping.backup,
+    keeping.restore,
     data.refresh,
     data.sql,
     data.simulate,
@@ -37,4 +39,5 @@ places.site.add_typer(invitations.invitation, name="invitation")
 cli.add_typer(places.site, name="site")
 cli.add_typer(places.device, name="device")
 cli.add_typer(members.member, name="member")
+cli.add_typer(meters.meter_event, name="meter-event")
 cli.add_typer(people.user, name="user")
