@@ -10,6 +10,8 @@ from app.api import paging, shapes
 from app.api.access import AsOf, OwnSite, Shared, published
 from app.api.errors import ExactJSON
 from app.queries.reader import rows_of_site
+from aurora.accounts.models import Overrule
+from aurora.accounts.overrules import all_overrules
 
 router = APIRouter(prefix="/sites", tags=["sites"], responses={401: {}, 404: {}, 410: {}})
 
@@ -21,7 +23,11 @@ def meter_events(
     """Where it took a decision to read a meter of the site, the newest first."""
     snapshot = published(services, as_of)
     rows = rows_of_site(snapshot, "gold/meter_events", site.site_id).sort("at", "event_id", descending=True)
-    return ExactJSON(paging.page(request, snapshot, "meter_events", rows, limit, offset))
+    found = paging.page(request, snapshot, "meter_events", rows, limit, offset)
+    if as_of is not None:
+        return ExactJSON(found)
+    said = all_overrules(services.accounts, [site.site_id])
+    return ExactJSON(found | {"meter_events": [_laid_over(row, said.get(row["event_id"])) for row in found["meter_events"]]})
 
 
 @router.get("/{site_id}/anomalies", summary="What a person should know", response_class=ExactJSON, responses=shapes.ANOMALIES)
@@ -65,3 +71,8 @@ def device_status(
 def with_params(row: dict[str, Any]) -> dict[str, Any]:
     """A row whose `params` are an object."""
     return {**row, "params": json.loads(row["params"] or "{}")}
+
+
+def _laid_over(row: dict[str, Any], said: Overrule | None) -> dict[str, Any]:
+    """An event with what a person said of it last."""
+    return row if said is None else row | {"is_overruled": said.is_overruled}

@@ -130,6 +130,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "recommendation_id": RECOMMENDATION["recommendation_id"], "site_id": "haus-nord", "feedback": "accepted",
         "given_at": "2026-11-15T10:10:00Z",
     },
+    "KeptOverruling": {
+        "overruled": True, "reason": "The register was read by hand that day.", "event_id": METER_EVENT["event_id"], "site_id": "haus-nord",
+        "decided_at": "2026-11-15T10:10:00Z",
+    },
     "RecommendationsPage": PAGE | {"recommendations": [RECOMMENDATION]},
     "AnomaliesPage": PAGE | {"anomalies": [ANOMALY]},
     "DataQualityPage": PAGE | {"data_quality": [QUALITY]},

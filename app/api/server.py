@@ -15,6 +15,7 @@ from app.api import (
     jobs,
     keys,
     members,
+    overruling,
     recommendations,
     reports,
     sites,
@@ -64,7 +65,8 @@ def build(services: Services, throttle: Throttle | None = None) -> FastAPI:
     api.add_middleware(RequestLog, service="api")
     errors.install(api)
     # Routes are tried in this order, a fifth of what a report costs where it comes late: what is asked most often comes first.
-    for subject in (reports, auth, users, sites, devices, members, keys, tariffs, forecasts, recommendations, tables, conditions, jobs):
+    frequent, others = (reports, auth, users, sites), (devices, members, keys, tariffs, forecasts, recommendations, tables, conditions)
+    for subject in (*frequent, *others, jobs, overruling):
         api.include_router(subject.router, prefix="/v1")
     documentation.install(api)
     return api

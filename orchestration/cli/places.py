@@ -140,9 +140,19 @@ def set_device(
     max_gap_seconds: Annotated[int | None, typer.Option(min=1)] = None,
     topic: Annotated[str | None, typer.Option(help="MQTT topics it publishes to, as in `device add`.")] = None,
     input: Inputs = None,
+    factor: Annotated[str | None, typer.Option(help="What its readings are multiplied by; empty for none.")] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(help="What a channel of its really is, as grid_import=production; many allowed, empty for none.")
+    ] = None,
+    replaced_at: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="When the meter was exchanged, as 2026-03-01T09:00:00Z or 2026-03-01T09:00:00Z=12.5 with what the new one showed."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Change facts of a device; those not named stay, an empty text takes one away. `--input` replaces all inputs."""
+    """Change facts of a device; those not named stay, an empty text takes one away. What may come often replaces all of its kind."""
     from aurora.accounts import devices
 
     given = {
@@ -152,6 +162,12 @@ def set_device(
     facts = {fact: None if value == NOTHING else value for fact, value in given.items() if value is not None}
     if input is not None:
         facts["inputs"] = as_inputs([pair for pair in input if pair])
+    if factor is not None:
+        facts["factor"] = as_figure(factor)
+    if channel is not None:
+        facts["channels"] = as_inputs([pair for pair in channel if pair])
+    if replaced_at is not None:
+        facts["replacements"] = [as_replacement(told) for told in replaced_at if told] or None
     devices.change_device(open_context().accounts, device, topic=topic, **facts)
     facts |= {} if topic is None else {"topic": topic}
     show({"device_id": device, "changed": sorted(facts)}, json, f"{device}: {len(facts)} facts changed.")
@@ -203,3 +219,17 @@ def make_key(
 def as_inputs(pairs: list[str] | None) -> dict[str, str] | None:
     """What each input measures, of texts `name=words`; None for none."""
     return {name.strip(): words.strip() for name, _, words in (pair.rpartition("=") for pair in pairs)} if pairs else None
+
+
+def as_figure(text: str) -> float | str | None:
+    """The number that a text is; null where it is empty; what is none stays a text, to be refused."""
+    try:
+        return float(text) if text.strip() else None
+    except ValueError:
+        return text
+
+
+def as_replacement(text: str) -> dict[str, Any]:
+    """An exchange of a meter, of a text `at` or `at=kWh`."""
+    at, _, start = text.partition("=")
+    return {"at": at.strip()} | ({"start_kwh": as_figure(start)} if start else {})

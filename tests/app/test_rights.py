@@ -103,6 +103,7 @@ MATRIX: dict[str, dict[str, object]] = {
     "GET /v1/sites/{site_id}/data-quality": READ,
     "GET /v1/sites/{site_id}/device-status": READ,
     "GET /v1/sites/{site_id}/meter-events": READ,
+    "PUT /v1/meter-events/{event_id}": NOBODY,
     "GET /v1/tables/{layer}/{name}": PERSON,
     "POST /v1/forecast/train_model": ADMIN,
     "GET /v1/jobs/{job_id}": ADMIN,
@@ -119,6 +120,7 @@ IDS = {
     "session_id": "no-session",
     "job_id": "no-job",
     "recommendation_id": "nothing",
+    "event_id": "nothing",
     "layer": "gold",
     "name": "energy_daily",
 }

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from app.api.server import build
@@ -16,7 +17,7 @@ from app.queries import tables
 from app.services import open_services
 from aurora.accounts import devices, people, sites
 from aurora.accounts.database import Accounts
-from aurora.accounts.models import User
+from aurora.accounts.models import Membership, User
 from aurora.accounts.tariffs import FlatPrices, add_flat_tariff
 from aurora.home import Home
 from aurora.lake.manifest import MANIFEST, newest
@@ -209,6 +210,29 @@ def test_conditions_of_a_site_are_shown_to_those_who_see_it(
     assert "refresh_id" not in found[table][0]
     assert clients["bob"].get(f"/v1/sites/{THEIRS}/{path}?limit=nonsense").status_code == 404
     assert clients["bob"].get(f"/v1/sites/{MINE}/{path}?limit=0").status_code == 400
+
+
+def test_overruling_lies_over_what_was_published_and_needs_the_right(
+    clients: dict[str, TestClient], lake: Lake, accounts: Accounts
+) -> None:
+    rows = [row("gold/meter_events", whose) | {"event_id": f"e-{whose}", "is_overruled": False} for whose in (MINE, THEIRS)]
+    frame = pl.DataFrame(pa.Table.from_pylist(rows, schema=TABLES["gold/meter_events"].schema))
+    publish(lake, accounts, "refresh", {"gold/meter_events": frame}, NOW)
+    bob, path = clients["bob"], f"/v1/sites/{MINE}/meter-events"
+    for overruled in (True, False, True):
+        kept = bob.put(f"/v1/meter-events/e-{MINE}", json={"overruled": overruled, "reason": "read by hand"})
+        assert (kept.status_code, kept.json()["overruled"]) == (200, overruled)
+        assert bob.get(path).json()["meter_events"][0]["is_overruled"] is overruled
+    assert bob.get(f"{path}?as_of={newest(lake).refresh_id}").json()["meter_events"][0]["is_overruled"] is False
+    assert bob.put(f"/v1/meter-events/e-{MINE}", json={"overruled": "maybe"}).status_code == 400
+    for body in (b"{", b'{"overruled": true}', b"[]"):
+        assert bob.put(f"/v1/meter-events/e-{THEIRS}", content=body).status_code == 404
+    bob_id = people.user_by_name(accounts, "bob").user_id
+    with accounts.transaction() as session:
+        session.execute(update(Membership).where(Membership.user_id == bob_id).values(role="viewer"))
+    assert bob.put(f"/v1/meter-events/e-{MINE}", json={"overruled": False}).status_code == 403
+    with accounts.transaction() as session:
+        session.execute(update(Membership).where(Membership.user_id == bob_id).values(role="owner"))
 
 
 def test_feedback_lies_over_what_was_published_and_the_newest_counts(

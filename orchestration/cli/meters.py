@@ -1,0 +1,79 @@
+"""`aurora meter-event`: decisions how meters were read, and what people say of them."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestration.cli.context import Context, open_context, show, show_table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+meter_event = typer.Typer(help="Decisions how meters were read, and what people say of them.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+EventId = Annotated[str, typer.Argument(help="As `meter-event list` shows it.")]
+Reason = Annotated[str | None, typer.Option(help="Why, for those who come later.")]
+COLUMNS = ("event_id", "at", "device_id", "channel", "kind", "energy_kwh_affected", "evidence", "decided_by", "is_overruled")
+
+
+@meter_event.command("list")
+def list_events(
+    site: Annotated[str | None, typer.Option(help="Id or unique name of a site; all otherwise.")] = None, json: Json = False
+) -> None:
+    """Show where it took a decision to read a meter, the newest first."""
+    import polars as pl
+
+    from aurora.accounts import overrules, sites
+
+    context = open_context()
+    events = _events(context)
+    if site is not None:
+        events = events.filter(pl.col("site_id") == sites.find_site(context.accounts, site).site_id)
+    said = overrules.all_overrules(context.accounts)
+    rows = [_laid_over(row, said) for row in events.sort("at", "event_id", descending=True).select(COLUMNS).iter_rows(named=True)]
+    show_table("Meter events", rows, json, "meter_events")
+
+
+@meter_event.command("overrule")
+def overrule(event: EventId, reason: Reason = None, json: Json = False) -> None:
+    """Reverse a decision; the next refresh rebuilds the days that it reaches."""
+    _decide(event, reason, json, is_overruled=True)
+
+
+@meter_event.command("restore")
+def restore(event: EventId, reason: Reason = None, json: Json = False) -> None:
+    """Let a reversed decision stand again."""
+    _decide(event, reason, json, is_overruled=False)
+
+
+def _decide(event_id: str, reason: str | None, json: bool, *, is_overruled: bool) -> None:
+    import polars as pl
+
+    from aurora.accounts import overrules
+    from aurora.errors import Unknown
+
+    context = open_context()
+    found = _events(context).filter(pl.col("event_id") == event_id)
+    if found.is_empty():
+        raise Unknown(f"There is no meter event {event_id}. `aurora meter-event list` shows them.")
+    row = found.row(0, named=True)
+    overrules.overrule(
+        context.accounts, event_id, device_id=row["device_id"], site_id=row["site_id"], is_overruled=is_overruled, reason=reason, by=None,
+        now=datetime.now(UTC),
+    )  # fmt: skip
+    what = "is reversed" if is_overruled else "stands again"
+    line = f"The {row['kind']} of {row['device_id']} at {row['at']:%Y-%m-%d %H:%M} UTC {what}. `aurora refresh` reckons with it."
+    show({"event_id": event_id, "is_overruled": is_overruled}, json, line)
+
+
+def _events(context: Context) -> "pl.DataFrame":
+    from aurora.lake import manifest
+
+    return manifest.newest(context.lake).scan("gold/meter_events").collect()
+
+
+def _laid_over(row: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """An event with what a person said of it since."""
+    newest = said.get(row["event_id"])
+    return row | ({"is_overruled": newest.is_overruled} if newest else {})
