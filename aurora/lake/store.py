@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -28,15 +28,15 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from aurora.errors import NotReady
+from aurora.errors import NotReady, Refused
 from aurora.lake.actions import add_again, may_hold, partition_of, remove, statistics_of
+from aurora.lake.layout import blocks, conform, conform_frame
 from aurora.lake.storage import Storage, open_storage
 from aurora.lake.tables import TABLES, LakeTable
 
 # What the place of the lake may raise and what may pass by itself: a full disk, a network that is away, a commit that lost a race.
 PASSING_ERRORS = (OSError, DeltaError, pa.ArrowException)
-FOLD_AFTER = timedelta(days=14)
-SITES_A_FILE = 500
+SCHEMA_VERSION = "aurora.schema_version"
 WRITERS = 4
 BRONZE_ROW_GROUP = 60_000
 WITHDRAWAL = "withdrawal"
@@ -94,6 +94,7 @@ class Lake:
     sync: bool = False
     _opened: dict[tuple[str, int | None], DeltaTable] = field(default_factory=dict, repr=False)
     _files: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict, repr=False)
+    _current: set[str] = field(default_factory=set, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def create_tables(self) -> None:
@@ -104,18 +105,28 @@ class Lake:
                 table.schema,
                 mode="ignore",
                 partition_by=list(table.partition) or None,
-                configuration={"aurora.schema_version": str(table.schema_version), "delta.checkpointInterval": "100"},
+                configuration={SCHEMA_VERSION: str(table.schema_version), "delta.checkpointInterval": "100"},
                 storage_options=self.storage.options or None,
                 raise_if_key_not_exists=False,
             )
 
+    def is_there(self, name: str) -> bool:
+        """Whether the table was ever created."""
+        return DeltaTable.is_deltatable(self.storage.table_uri(name), self.storage.options or None)
+
     def delta(self, name: str, version: int | None = None) -> DeltaTable:
-        """The table `name` at `version`, or at its newest commit. Raises NotReady where it was never created."""
+        """The table `name` at `version`, or at its newest commit.
+
+        Raises:
+            NotReady: Where it was never created.
+            Refused: Where a later Aurora wrote it.
+        """
         with self._lock:
             opened = self._opened.get((name, version))
             try:
                 if opened is None:
                     opened = DeltaTable(self.storage.table_uri(name), version=version, storage_options=self.storage.options or None)
+                    _refuse_later(name, opened)
                     if version is not None:
                         self._forget_older(name)
                     self._opened[name, version] = opened
@@ -216,8 +227,8 @@ class Lake:
         touched = base.filter(may_hold(base, table, scope)) if scope is not None else base.head(0)
         rows = rows.with_columns(pl.lit(refresh_id).alias("refresh_id"))
         kept = self._untouched(table, touched.get_column("path").to_list(), scope)
-        arrow = _conform(pl.concat([_conform_frame(kept, table), _conform_frame(rows, table)]), table)
-        adds = [add for block in _blocks(arrow, table, now) for add in self._write(table, block, GOLD_ROW_GROUP)]
+        arrow = conform(pl.concat([conform_frame(kept, table), conform_frame(rows, table)]), table)
+        adds = [add for block in blocks(arrow, table, now) for add in self._write(table, block, GOLD_ROW_GROUP)]
         gone = set(touched.get_column("path"))
         staying = set(base.get_column("path")) - gone
         adds += [add_again(row) for row in base.filter(pl.col("path").is_in(list(staying - set(current.get_column("path"))))).to_dicts()]
@@ -236,7 +247,7 @@ class Lake:
         table = TABLES[name]
         opened = self.delta(name)
         rows = self._scan_files(table, files["path"].to_list()).sort(table.sort).collect()
-        arrow = _conform(rows, table)
+        arrow = conform(rows, table)
         add = self._write_file(table, arrow, partition_of(files.row(0, named=True)), BRONZE_ROW_GROUP)
         add.data_change = False
         now = int(time.time() * 1000)
@@ -273,7 +284,7 @@ class Lake:
             gone += row["num_records"] - kept.height
             actions.append(remove(row))
             if kept.height:
-                actions.append(self._write_file(table, _conform(kept, table), partition_of(row), BRONZE_ROW_GROUP))
+                actions.append(self._write_file(table, conform(kept, table), partition_of(row), BRONZE_ROW_GROUP))
         mark = {"aurora": WITHDRAWAL, "source": source}
         self._commit(table, opened, actions, CommitProperties(custom_metadata=mark, app_transactions=[Transaction(source, WITHDRAWN)]))
         return gone
@@ -324,8 +335,21 @@ class Lake:
             _sync(Path(self.storage.uri) / target)
         return AddAction(path, size, partition, int(time.time() * 1000), True, statistics_of(rows, table))
 
+    def _refuse_older(self, table: LakeTable, opened: DeltaTable) -> None:
+        """Keep rows out of a table whose columns they do not match; looked at once, since a schema only ever grows."""
+        if table.name in self._current:
+            return
+        version = schema_version_of(opened)
+        if version < table.schema_version:
+            raise NotReady(
+                f"{table.name} has schema version {version}, this Aurora writes {table.schema_version}."
+                " Run `aurora init`, which brings the lake up to date and keeps what is there."
+            )
+        self._current.add(table.name)
+
     def _commit(self, table: LakeTable, opened: DeltaTable, actions: list[Any], properties: CommitProperties) -> None:
         with self._lock:
+            self._refuse_older(table, opened)
             opened.create_write_transaction(
                 actions,
                 "append",
@@ -337,6 +361,17 @@ class Lake:
             opened.update_incremental()
         if self.sync and self.storage.is_local:
             _sync(Path(self.storage.uri) / table.name / "_delta_log" / f"{opened.version():020d}.json")
+
+
+def schema_version_of(opened: DeltaTable) -> int:
+    """The schema version that a table says it has; 0 where it says none."""
+    return int(opened.metadata().configuration.get(SCHEMA_VERSION) or 0)
+
+
+def _refuse_later(name: str, opened: DeltaTable) -> None:
+    version, known = schema_version_of(opened), TABLES[name].schema_version if name in TABLES else 0
+    if version > known:
+        raise Refused(f"{name} has schema version {version}, this Aurora knows {known}: a later one wrote it. Install that version again.")
 
 
 def open_lake(uri: str, *, sync: bool = False, scratch: Path | None = None) -> Lake:
@@ -351,38 +386,3 @@ def _sync(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _blocks(rows: pa.Table, table: LakeTable, now: datetime) -> Iterable[pa.Table]:
-    """Split rows into the files they go to: a recent day, an older half month or a year, each for up to 500 sites."""
-    if rows.num_rows == 0:
-        return
-    frame = pl.DataFrame(rows).with_row_index("_row")
-    day = next((column for column in ("local_date", "local_month") if column in table.schema.names), None)
-    block = pl.lit("all") if day is None else _block_name(table, day, now.date())
-    site = next((column for column in ("site_id", "device_id") if column in table.schema.names), None)
-    frame = frame.with_columns(block.alias("_block"))
-    if site is not None:
-        frame = frame.with_columns(((pl.col(site).rank("dense").over("_block") - 1) // SITES_A_FILE).alias("_slice"))
-    for _, part in frame.sort([*table.sort, "_row"]).group_by(["_block", *(["_slice"] if site else [])], maintain_order=True):
-        yield _conform(part.drop("_row", "_block", "_slice", strict=False), table)
-
-
-def _block_name(table: LakeTable, day: str, today: date) -> pl.Expr:
-    column = pl.col(day)
-    if day == "local_month":
-        return column.dt.strftime("%Y")
-    if table.name in {"gold/energy_daily", "gold/cost_lines", "gold/meter_events", "gold/anomalies", "gold/data_quality"}:
-        return column.dt.strftime("%Y-%m")
-    half = pl.when(column.dt.day() < 15).then(pl.lit("a")).otherwise(pl.lit("b"))
-    return pl.when(column > today - FOLD_AFTER).then(column.dt.strftime("%Y-%m-%d")).otherwise(column.dt.strftime("%Y-%m-") + half)
-
-
-def _conform_frame(frame: pl.DataFrame, table: LakeTable) -> pl.DataFrame:
-    schema = pl.DataFrame(table.file_schema.empty_table()).schema
-    missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in schema.items() if name not in frame.columns]
-    return frame.with_columns(missing).select([pl.col(name).cast(kind) for name, kind in schema.items()])
-
-
-def _conform(frame: pl.DataFrame, table: LakeTable) -> pa.Table:
-    return _conform_frame(frame, table).to_arrow().cast(table.file_schema)

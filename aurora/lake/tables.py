@@ -28,7 +28,7 @@ class LakeTable:
         scope: Columns of the unit that a refresh replaces; empty for tables that only grow.
         partition: Hive partition columns, at the end of `schema`.
         sort: Order of rows inside a file.
-        schema_version: Raised with every change of `schema`, which then needs a migration.
+        schema_version: Raised with every change of `schema`; a column that is new needs no more than that (see `migrations`).
     """
 
     name: str
@@ -72,7 +72,9 @@ _SITE_FACTS = (
     " pv_tilt_degrees:f pv_azimuth_degrees:f battery_capacity_kwh:f battery_power_kw:f fuse_a:f grid_limit_kw:f price_zone carbon_zone"
     " tariff_id weather_station_id"
 )
-_DEVICE_FACTS = "site_id name kind role energy_source decoder topic interval_seconds:i max_gap_seconds:i retired_at:at factor:f channels replacements"
+_DEVICE_FACTS = (
+    "site_id name kind role energy_source decoder topic interval_seconds:i max_gap_seconds:i retired_at:at factor:f channels replacements"
+)
 
 _SITE_DAY = ("site_id", "local_date")
 
@@ -253,6 +255,7 @@ TABLES: dict[str, LakeTable] = {
             _schema(f"device_id {_DEVICE_FACTS} valid_from:at valid_until:at refresh_id"),
             key=("device_id", "valid_from"),
             scope=("device_id", "valid_from"),
+            schema_version=2,
         ),
         LakeTable(
             "dims/tariff_prices",

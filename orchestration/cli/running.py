@@ -92,13 +92,16 @@ def process(name: str) -> None:
 def _initialised(loaded: "Settings", *, is_demo: bool) -> Context:
     from aurora import home, logs
     from aurora import settings as all_settings
+    from aurora.lake.migrations import bring_up_to_date
 
     logs.configure("cli", "warning", "console")
     made = home.create(loaded, is_demo=is_demo)
     os.environ["AURORA_HOME"] = str(made.path)
     context = Context(all_settings.load(), made)
     context.accounts.migrate()
-    context.lake.create_tables()
+    for table in bring_up_to_date(context.lake):
+        if table.before:
+            say(f"Migrated {table.name} from schema version {table.before}. New columns: {', '.join(table.columns) or 'none'}.")
     return context
 
 

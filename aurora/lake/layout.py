@@ -1,0 +1,54 @@
+"""How rows are laid out in files: which rows share one, in which order and with which columns."""
+
+# pyarrow ships no types, so what comes from it is unknown to the checker.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+import polars as pl
+import pyarrow as pa
+
+from aurora.lake.tables import LakeTable
+
+FOLD_AFTER = timedelta(days=14)
+SITES_A_FILE = 500
+
+
+def blocks(rows: pa.Table, table: LakeTable, now: datetime) -> Iterable[pa.Table]:
+    """Split rows into the files they go to: a recent day, an older half month or a year, each for up to 500 sites."""
+    if rows.num_rows == 0:
+        return
+    frame = pl.DataFrame(rows).with_row_index("_row")
+    day = next((column for column in ("local_date", "local_month") if column in table.schema.names), None)
+    block = pl.lit("all") if day is None else block_name(table, day, now.date())
+    site = next((column for column in ("site_id", "device_id") if column in table.schema.names), None)
+    frame = frame.with_columns(block.alias("_block"))
+    if site is not None:
+        frame = frame.with_columns(((pl.col(site).rank("dense").over("_block") - 1) // SITES_A_FILE).alias("_slice"))
+    for _, part in frame.sort([*table.sort, "_row"]).group_by(["_block", *(["_slice"] if site else [])], maintain_order=True):
+        yield conform(part.drop("_row", "_block", "_slice", strict=False), table)
+
+
+def block_name(table: LakeTable, day: str, today: date) -> pl.Expr:
+    """Which file a row goes to by its day: the day while it is recent, then its half month, month or year."""
+    column = pl.col(day)
+    if day == "local_month":
+        return column.dt.strftime("%Y")
+    if table.name in {"gold/energy_daily", "gold/cost_lines", "gold/meter_events", "gold/anomalies", "gold/data_quality"}:
+        return column.dt.strftime("%Y-%m")
+    half = pl.when(column.dt.day() < 15).then(pl.lit("a")).otherwise(pl.lit("b"))
+    return pl.when(column > today - FOLD_AFTER).then(column.dt.strftime("%Y-%m-%d")).otherwise(column.dt.strftime("%Y-%m-") + half)
+
+
+def conform_frame(frame: pl.DataFrame, table: LakeTable) -> pl.DataFrame:
+    """The columns of the table's files, null where `frame` has none."""
+    schema = pl.DataFrame(table.file_schema.empty_table()).schema
+    missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in schema.items() if name not in frame.columns]
+    return frame.with_columns(missing).select([pl.col(name).cast(kind) for name, kind in schema.items()])
+
+
+def conform(frame: pl.DataFrame, table: LakeTable) -> pa.Table:
+    """The columns of the table's files as Arrow."""
+    return conform_frame(frame, table).to_arrow().cast(table.file_schema)
