@@ -14,6 +14,19 @@ from aurora.lake.tables import LakeTable
 
 FOLD_AFTER = timedelta(days=14)
 SITES_A_FILE = 500
+DAY_COLUMNS = ("local_date", "local_month", "issued_at", "week_start_date")
+BY_MONTH = frozenset(
+    {
+        "gold/energy_daily",
+        "gold/cost_lines",
+        "gold/meter_events",
+        "gold/anomalies",
+        "gold/data_quality",
+        "gold/revisions",
+        "gold/forecast_accuracy",
+        "meta/baselines",
+    }
+)
 
 
 def blocks(rows: pa.Table, table: LakeTable, now: datetime) -> Iterable[pa.Table]:
@@ -21,9 +34,7 @@ def blocks(rows: pa.Table, table: LakeTable, now: datetime) -> Iterable[pa.Table
     if rows.num_rows == 0:
         return
     frame = pl.DataFrame(rows).with_row_index("_row")
-    day = next((column for column in ("local_date", "local_month") if column in table.schema.names), None)
-    block = pl.lit("all") if day is None else block_name(table, day, now.date())
-    site = next((column for column in ("site_id", "device_id") if column in table.schema.names), None)
+    block, site = block_of(table, now.date()), site_column(table)
     frame = frame.with_columns(block.alias("_block"))
     if site is not None:
         frame = frame.with_columns(((pl.col(site).rank("dense").over("_block") - 1) // SITES_A_FILE).alias("_slice"))
@@ -31,15 +42,29 @@ def blocks(rows: pa.Table, table: LakeTable, now: datetime) -> Iterable[pa.Table
         yield conform(part.drop("_row", "_block", "_slice", strict=False), table)
 
 
-def block_name(table: LakeTable, day: str, today: date) -> pl.Expr:
-    """Which file a row goes to by its day: the day while it is recent, then its half month, month or year."""
-    column = pl.col(day)
-    if day == "local_month":
+def block_of(table: LakeTable, today: date, side: str = "") -> pl.Expr:
+    """Which file a row goes to by its day: the day while it is recent, then its half month, its month or year.
+
+    Args:
+        table: Whose rows.
+        today: Decides which days are recent.
+        side: Prefix of the column's name, `min.` or `max.` where files are asked by their statistics.
+    """
+    name = next((column for column in DAY_COLUMNS if column in table.schema.names), None)
+    if name is None:
+        return pl.lit("all")
+    column = pl.col(f"{side}{name}").cast(pl.Date)
+    if name == "local_month":
         return column.dt.strftime("%Y")
-    if table.name in {"gold/energy_daily", "gold/cost_lines", "gold/meter_events", "gold/anomalies", "gold/data_quality"}:
+    if table.name in BY_MONTH:
         return column.dt.strftime("%Y-%m")
     half = pl.when(column.dt.day() < 15).then(pl.lit("a")).otherwise(pl.lit("b"))
     return pl.when(column > today - FOLD_AFTER).then(column.dt.strftime("%Y-%m-%d")).otherwise(column.dt.strftime("%Y-%m-") + half)
+
+
+def site_column(table: LakeTable) -> str | None:
+    """The column by whose values a block is cut into files; None where it is not."""
+    return next((column for column in ("site_id", "device_id") if column in table.schema.names), None)
 
 
 def conform_frame(frame: pl.DataFrame, table: LakeTable) -> pl.DataFrame:

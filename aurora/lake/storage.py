@@ -58,12 +58,24 @@ class Storage:
         """Whether nothing lies under the root but what `open_storage` itself leaves in a bucket."""
         return not set(self.paths("")) - {PROBE}
 
-    def write_bytes(self, path: str, content: bytes) -> None:
+    def write_bytes(self, path: str, content: bytes | memoryview) -> None:
         """Put a whole file at `path` under the root."""
         if self.is_local:
             self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
         with self.filesystem.open_output_stream(path) as stream:
             stream.write(content)
+
+    def sync(self, path: str) -> None:
+        """Have the file at `path` and its name on disk before this returns; a bucket has by itself."""
+        if not self.is_local:
+            return
+        file = Path(self.uri) / path
+        for target in (file, file.parent):
+            descriptor = os.open(target, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def local_paths(self, paths: Sequence[str], scratch: Path) -> list[str]:
         """Paths on this machine of the files `paths`; those of a bucket are fetched into `scratch` once."""

@@ -11,7 +11,6 @@ Delta reader sees them and nothing is read again by Delta itself.
 import os
 import threading
 import time
-import uuid
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from aurora.errors import NotReady, Refused
 from aurora.lake.actions import add_again, may_hold, partition_of, remove, statistics_of
+from aurora.lake.checksums import checked_name
 from aurora.lake.layout import blocks, conform, conform_frame
 from aurora.lake.storage import Storage, open_storage
 from aurora.lake.tables import TABLES, LakeTable
@@ -222,15 +222,30 @@ class Lake:
             now: Decides which days are recent enough for a file of their own.
         """
         table = TABLES[name]
-        opened = self.delta(name)
-        base, current = self.files(name, base_version), self.files(name)
+        base = self.files(name, base_version)
         touched = base.filter(may_hold(base, table, scope)) if scope is not None else base.head(0)
         rows = rows.with_columns(pl.lit(refresh_id).alias("refresh_id"))
         kept = self._untouched(table, touched.get_column("path").to_list(), scope)
         arrow = conform(pl.concat([conform_frame(kept, table), conform_frame(rows, table)]), table)
-        adds = [add for block in blocks(arrow, table, now) for add in self._write(table, block, GOLD_ROW_GROUP)]
-        gone = set(touched.get_column("path"))
-        staying = set(base.get_column("path")) - gone
+        return self.exchange(name, base_version, touched, blocks(arrow, table, now), refresh_id)
+
+    def exchange(self, name: str, base_version: int, gone: pl.DataFrame, parts: Iterable[pa.Table], refresh_id: str) -> int:
+        """Commit `base_version` with one file of each of `parts` in place of the files `gone`; returns the new version.
+
+        Whatever was committed after `base_version` (by a publisher that died) is undone by the same commit.
+
+        Args:
+            name: Table name.
+            base_version: The published version to start from.
+            gone: Rows of `files(name, base_version)`.
+            parts: Rows of each new file, in its order.
+            refresh_id: Who writes.
+        """
+        table = TABLES[name]
+        opened = self.delta(name)
+        adds = [add for part in parts for add in self._write(table, part, GOLD_ROW_GROUP)]
+        base, current = self.files(name, base_version), self.files(name)
+        staying = set(base.get_column("path")) - set(gone.get_column("path"))
         adds += [add_again(row) for row in base.filter(pl.col("path").is_in(list(staying - set(current.get_column("path"))))).to_dicts()]
         removes = [remove(row) for row in current.filter(~pl.col("path").is_in(list(staying))).to_dicts()]
         if adds or removes:
@@ -246,7 +261,7 @@ class Lake:
         """
         table = TABLES[name]
         opened = self.delta(name)
-        rows = self._scan_files(table, files["path"].to_list()).sort(table.sort).collect()
+        rows = self._scan_files(table, files["path"].to_list()).sort(table.sort or table.key).collect()
         arrow = conform(rows, table)
         add = self._write_file(table, arrow, partition_of(files.row(0, named=True)), BRONZE_ROW_GROUP)
         add.data_change = False
@@ -314,26 +329,25 @@ class Lake:
 
     def _write_file(self, table: LakeTable, rows: pa.Table, partition: dict[str, str | None], row_group: int) -> AddAction:
         folder = "".join(f"{column}={value}/" for column, value in partition.items())
-        path = f"{folder}{uuid.uuid4().hex}.parquet"
-        target = f"{table.name}/{path}"
         times = [f.name for f in rows.schema if pa.types.is_timestamp(f.type)]
         others = [f.name for f in rows.schema if f.name not in times and not pa.types.is_nested(f.type)]
-        if folder:
-            self.storage.filesystem.create_dir(f"{table.name}/{folder}", recursive=True)
+        content = pa.BufferOutputStream()
         pq.write_table(
             rows,
-            target,
-            filesystem=self.storage.filesystem,
+            content,
             compression="zstd",
             compression_level=3,
             use_dictionary=others,
             column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
             row_group_size=row_group,
         )
-        size = self.storage.filesystem.get_file_info(target).size or 0
-        if self.sync and self.storage.is_local:
-            _sync(Path(self.storage.uri) / target)
-        return AddAction(path, size, partition, int(time.time() * 1000), True, statistics_of(rows, table))
+        whole = memoryview(content.getvalue())
+        path = f"{folder}{checked_name(whole)}"
+        target = f"{table.name}/{path}"
+        self.storage.write_bytes(target, whole)
+        if self.sync:
+            self.storage.sync(target)
+        return AddAction(path, len(whole), partition, int(time.time() * 1000), True, statistics_of(rows, table))
 
     def _refuse_older(self, table: LakeTable, opened: DeltaTable) -> None:
         """Keep rows out of a table whose columns they do not match; looked at once, since a schema only ever grows."""
@@ -359,8 +373,8 @@ class Lake:
                 post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
             )
             opened.update_incremental()
-        if self.sync and self.storage.is_local:
-            _sync(Path(self.storage.uri) / table.name / "_delta_log" / f"{opened.version():020d}.json")
+        if self.sync:
+            self.storage.sync(f"{table.name}/_delta_log/{opened.version():020d}.json")
 
 
 def schema_version_of(opened: DeltaTable) -> int:
@@ -377,12 +391,3 @@ def _refuse_later(name: str, opened: DeltaTable) -> None:
 def open_lake(uri: str, *, sync: bool = False, scratch: Path | None = None) -> Lake:
     """The lake at a folder or `s3://` address. Raises Refused if the place cannot hold one."""
     return Lake(open_storage(uri), scratch or Path(gettempdir()) / f"aurora-{os.getuid()}", sync)
-
-
-def _sync(path: Path) -> None:
-    for target in (path, path.parent):
-        descriptor = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
