@@ -4,6 +4,7 @@
     ├── Refused       the request cannot be granted; the message says what to do instead   (exit 3)
     │   ├── NotReady  something must be set up or must arrive first                        (exit 3)
     │   ├── Unknown   there is no such thing                                               (exit 3)
+    │   ├── Gone      it was there and is not kept any more                                (exit 3)
     │   ├── Conflict  what is there already stands against it                              (exit 3)
     │   └── WrongFacts  facts that cannot be true, by name                                 (exit 3)
     ├── Busy          somebody else holds what is needed; the same call may succeed later  (exit 75)
@@ -34,6 +35,10 @@ class NotReady(Refused):
 
 class Unknown(Refused):
     """There is nothing by that name; the message says where the names are."""
+
+
+class Gone(Refused):
+    """It was there once and is not kept any more; the message says how long such things are."""
 
 
 class Conflict(Refused):

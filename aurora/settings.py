@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="Address of the pages as people reach them, for links in mail; empty: `http://host:port`.")
     trusted_proxies: str = Field(
         "", description="Addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are believed, separated by commas."
+    as_of_days: int = Field(7, ge=1, description="Days for which earlier publications can be asked for (`as_of`); older ones are 410.")
     )
     sources: str = Field(
         "",

@@ -7,6 +7,7 @@ import dagster as dg
 from orchestration import assets, checks
 from orchestration.services import of_run
 
+MOST_NAMED = 10
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 refresh_job = dg.define_asset_job(
@@ -26,6 +27,43 @@ advice_job = dg.define_asset_job(
 pull_job = dg.define_asset_job(
     "pull_sources_job", selection=dg.AssetSelection.assets(assets.pull_sources), executor_def=dg.in_process_executor
 )
+
+
+@dg.op
+def compact_lake(context: dg.OpExecutionContext) -> None:
+    """Compact what grows by the minute."""
+    from transform.maintain import maintain
+
+    services = of_run("maintain")
+    done = maintain(services.lake, services.accounts, services.settings, is_light=True)
+    context.log.info(f"{done.files_replaced} files folded")
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def compact_lake_job() -> None:
+    """Small files of the open day."""
+    compact_lake()
+
+
+@dg.op
+def maintain_lake(context: dg.OpExecutionContext) -> None:
+    """Fold older days, delete what nobody needs; then look whether every file is whole, and fail where one is not."""
+    from aurora.keeping.verify import verify
+    from transform.maintain import maintain
+
+    services = of_run("maintain")
+    done = maintain(services.lake, services.accounts, services.settings)
+    context.log.info(f"{done.as_dict()}")
+    damaged = verify(services.lake, services.accounts, services.home)
+    if damaged:
+        named = "; ".join(f"{one.path}: {one.problem}" for one in damaged[:MOST_NAMED])
+        raise dg.Failure(f"{len(damaged)} files are damaged: {named}. Restore the newest backup into an empty home.", allow_retries=False)
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def maintain_lake_job() -> None:
+    """The whole lake."""
+    maintain_lake()
 
 
 @dg.op
@@ -76,11 +114,11 @@ def watched_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Sk
     return dg.RunRequest()
 
 
-JOBS = [refresh_job, train_job, forecast_job, advice_job, pull_job, import_files_job, purge_people_job]
+JOBS = [refresh_job, train_job, forecast_job, advice_job, pull_job, import_files_job, purge_people_job, compact_lake_job, maintain_lake_job]
 
 
 def all_schedules() -> list[dg.ScheduleDefinition]:
-    """The refresh every few minutes as the settings say, forecasts every hour, advice once and training once a day."""
+    """The refresh every few minutes as the settings say, forecasts and compaction every hour, the rest once a day."""
     from aurora import settings
 
     loaded = settings.load()
@@ -90,6 +128,8 @@ def all_schedules() -> list[dg.ScheduleDefinition]:
         _schedule("hourly_pull", pull_job, "34 * * * *"),
         _schedule("daily_advice", advice_job, "20 4 * * *"),
         _schedule("daily_training", train_job, "40 3 * * *"),
+        _schedule("hourly_compaction", compact_lake_job, "49 * * * *"),
+        _schedule("nightly_maintenance", maintain_lake_job, "30 2 * * *"),
         _schedule("daily_purge", purge_people_job, "10 3 * * *"),
     ]
 

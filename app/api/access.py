@@ -17,7 +17,7 @@ from aurora.accounts.people import Grant, Whence, visible_place, visible_sites
 from aurora.accounts.rights import RIGHTS, Right, may
 from aurora.accounts.tokens import Tokens
 from aurora.domain.texts import text
-from aurora.errors import NotReady
+from aurora.errors import Gone, NotReady
 from aurora.lake.manifest import Snapshot
 
 _BEARER = OAuth2PasswordBearer("/v1/auth/token", refreshUrl="/v1/auth/refresh", auto_error=False)
@@ -173,6 +173,8 @@ def published(services: Services, as_of: str | None) -> Snapshot:
         return newest
     try:
         return services.reader.as_of(_moment(as_of))
+    except Gone:
+        raise HTTPException(410, text("api.publication_gone", moment=as_of)) from None
     except NotReady:
         raise HTTPException(404, text("api.no_publication", moment=as_of)) from None
 

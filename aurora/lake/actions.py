@@ -11,8 +11,10 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+from deltalake import CommitProperties
 from deltalake.transaction import AddAction, RemoveAction
 
+from aurora.lake.checksums import COMMIT_CHECKSUM, commit_checksum
 from aurora.lake.tables import LakeTable
 
 STATISTICS = frozenset(
@@ -41,6 +43,18 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return value.isoformat() if isinstance(value, date) else value
+
+
+def with_checksum(properties: CommitProperties, actions: list[Any]) -> CommitProperties:
+    """The properties of a commit, with a checksum of what it does."""
+    marks = properties.custom_metadata or {}
+    digest = commit_checksum(
+        [(one.path, one.size, one.partition_values, one.data_change, one.stats) for one in actions if isinstance(one, AddAction)],
+        [(one.path, one.data_change) for one in actions if isinstance(one, RemoveAction)],
+        [(one.app_id, one.version) for one in properties.app_transactions or []],
+        marks,
+    )
+    return CommitProperties(custom_metadata=marks | {COMMIT_CHECKSUM: digest}, app_transactions=properties.app_transactions)
 
 
 def add_again(row: dict[str, Any]) -> AddAction:

@@ -10,14 +10,16 @@ publications only; a publisher that dies before its row has changed nothing for 
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
 import polars as pl
+import pyarrow as pa
 
-from aurora.errors import NotReady
+from aurora.errors import Gone, NotReady
+from aurora.lake.cleaning import is_openable
 from aurora.lake.store import Between, Lake
 from aurora.lake.tables import TABLES
 
@@ -96,6 +98,16 @@ class Publication:
         """Commit `rows` beside what the table holds."""
         self._commit(name, rows, None)
 
+    def exchange(self, name: str, gone: pl.DataFrame, parts: Iterable[pa.Table]) -> None:
+        """Commit the rows of `parts`, a file each, in place of the files `gone`: rows of `Lake.files` at `base`."""
+        self.lease.confirm()
+        self._versions[name] = self.lake.exchange(name, self.base(name), gone, parts, self.refresh_id)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether it has committed anything yet."""
+        return bool(self._versions)
+
     def scan(self, name: str, between: Sequence[Between] = ()) -> pl.LazyFrame:
         """Rows of a table as this publication has left it so far."""
         return self.lake.scan(name, version=self.base(name), between=between)
@@ -161,12 +173,24 @@ def as_of(lake: Lake, moment: datetime | str) -> Snapshot:
 
     Raises:
         NotReady: If there is none.
+        Gone: If maintenance has taken its versions away since.
     """
     known = pl.col("refresh_id") == moment if isinstance(moment, str) else pl.col("finished_at") <= moment
     rows = lake.scan(MANIFEST).filter(known).sort("finished_at").collect()
     if rows.is_empty():
         raise NotReady(f"Nothing was published as of {moment}.")
-    return _snapshot(lake, rows.row(-1, named=True))
+    found = _snapshot(lake, rows.row(-1, named=True))
+    if not is_openable(lake, found.versions):
+        raise Gone(f"What was published as of {moment} is no longer kept. AURORA_AS_OF_DAYS says how far back it is.")
+    return found
+
+
+def kept_since(lake: Lake, moment: datetime) -> list[Snapshot]:
+    """Publications that answer for times from `moment` on, oldest first: the one that was newest then, and all later ones."""
+    rows = lake.scan(MANIFEST).sort("finished_at").collect()
+    before = rows.filter(pl.col("finished_at") <= moment).tail(1)
+    after = rows.filter(pl.col("finished_at") > moment)
+    return [_snapshot(lake, row) for row in pl.concat([before, after]).iter_rows(named=True)]
 
 
 def _snapshot(lake: Lake, row: dict[str, Any]) -> Snapshot:

@@ -27,8 +27,8 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from aurora.errors import NotReady, Refused
-from aurora.lake.actions import add_again, may_hold, partition_of, remove, statistics_of
+from aurora.errors import Gone, NotReady, Refused
+from aurora.lake.actions import add_again, may_hold, partition_of, remove, statistics_of, with_checksum
 from aurora.lake.checksums import checked_name
 from aurora.lake.layout import blocks, conform, conform_frame
 from aurora.lake.storage import Storage, open_storage
@@ -119,6 +119,7 @@ class Lake:
 
         Raises:
             NotReady: Where it was never created.
+            Gone: Where that version was taken away.
             Refused: Where a later Aurora wrote it.
         """
         with self._lock:
@@ -133,6 +134,8 @@ class Lake:
                 elif version is None:
                     opened.update_incremental()
             except TableNotFoundError:
+                if version and self.is_there(name):
+                    raise Gone(f"Version {version} of {name} is no longer kept. AURORA_AS_OF_DAYS says how far back it is.") from None
                 raise NotReady(f"The table {name} is not in {self.storage.uri}. Run `aurora init`.") from None
             return opened
 
@@ -369,7 +372,7 @@ class Lake:
                 "append",
                 table.schema,
                 partition_by=list(table.partition) or None,
-                commit_properties=properties,
+                commit_properties=with_checksum(properties, actions),
                 post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
             )
             opened.update_incremental()

@@ -19,6 +19,7 @@ for command in (
     running.init,
     running.status,
     running.doctor,
+    keeping.maintain,
     keeping.backup,
     keeping.restore,
     data.refresh,

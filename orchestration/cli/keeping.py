@@ -1,14 +1,52 @@
-"""`aurora backup`, `restore`: a whole home copied as of one moment, and put back."""
+"""`aurora maintain`, `backup`, `restore`: the lake kept small, a whole home copied as of one moment, and put back."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestration.cli.context import open_context, progress_bars, say, show
+from aurora.errors import EXIT_REFUSED
+from orchestration.cli.context import Context, open_context, progress_bars, say, show
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 MEBIBYTE = 1024**2
+
+
+def maintain(
+    light: Annotated[bool, typer.Option("--light", help="Only compact what grows by the minute.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Change nothing; name every file that is damaged or missing.")] = False,
+    wait: Annotated[float, typer.Option(help="How long to wait for a publisher. [s]")] = 600,
+    json: Json = False,
+) -> None:
+    """Compact small files, let go what is past its time, delete what nobody needs any more."""
+    context = open_context()
+    if verify:
+        _verify(context, json)
+        return
+    from transform.maintain import maintain as run
+
+    with progress_bars() as progress:
+        done = run(
+            context.lake, context.accounts, context.settings, is_light=light, wait_seconds=wait, progress=progress,
+            waiting=lambda who: say(f"Waiting: {who} is publishing."),
+        )  # fmt: skip
+    kept = "" if done.has_deleted or light else " Nothing was deleted: a backup is at work."
+    text = f"{done.files_replaced} files folded, {done.files_deleted} deleted ({done.bytes_deleted / MEBIBYTE:.1f} MiB).{kept}"
+    show(done.as_dict(), json, text)
+
+
+def _verify(context: Context, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from aurora.keeping.verify import verify
+
+    with progress_bars() as progress:
+        found = verify(context.lake, context.accounts, context.home, progress)
+    lines = [f"{one.path}: {one.problem}" for one in found]
+    way_out = ["Restore the newest backup into an empty home: aurora restore DIR"] if found else ["Every file is whole."]
+    show({"is_whole": not found, "damaged": [asdict(one) for one in found]}, as_json, "\n".join(lines + way_out))
+    if found:
+        raise typer.Exit(EXIT_REFUSED)
 
 
 def backup(
