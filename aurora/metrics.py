@@ -9,7 +9,7 @@ from aurora.settings import Settings
 READINGS_COMMITTED = Counter("aurora_readings_committed_total", "Readings committed to bronze.", ["source"])
 READINGS_REJECTED = Counter("aurora_readings_rejected_total", "Messages or rows refused.", ["reason"])
 QUANTITIES_IGNORED = Counter("aurora_quantities_ignored_total", "Quantities that have no channel, such as a voltage.", ["decoder"])
-TOPICS_REFUSED = Counter("aurora_topics_refused_total", "Messages that the embedded broker turned away, on topics not their sender's.")
+TOPICS_REFUSED = Counter("aurora_topics_refused_total", "Messages that the broker turned away, on topics not their sender's.")
 COMMIT_SECONDS = Histogram("aurora_commit_seconds", "Time of one group commit.")
 QUEUE_DEPTH = Gauge("aurora_landing_queue_messages", "Messages received and not yet committed.")
 REQUEST_SECONDS = Histogram("aurora_request_seconds", "Time of one HTTP request.", ["service", "route", "status"])

@@ -1,7 +1,12 @@
-"""Whether a process that left its number somewhere still lives."""
+"""Whether a process that left its number somewhere still lives, and that one ends with the one that started it."""
+
+import ctypes
+import signal
+import sys
 
 import psutil
 
+PR_SET_PDEATHSIG = 1
 SAME_PROCESS_SECONDS = 2.0
 
 
@@ -24,3 +29,9 @@ def is_alive(pid: int, started_at: float | None = None) -> bool:
 def started_at() -> float:
     """When this process was started. [s since 1970]"""
     return psutil.Process().create_time()
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to end this process when the one that started it dies; without a kernel that can, do nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

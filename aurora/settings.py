@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from aurora.errors import Refused
 
+MOST_LISTENERS = 4
+
 
 class Settings(BaseSettings):
     """All settings of one installation. Build it with `load()`, which turns a bad value into one clear line."""
@@ -24,7 +26,14 @@ class Settings(BaseSettings):
     lake_uri: str = Field("", description="Folder or `s3://bucket/prefix` of the Delta tables; empty: `<home>/lake`.")
     database_url: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL of the accounts database; empty: a SQLite file in the home.")
     mqtt_url: SecretStr = Field(
-        SecretStr(""), description="`mqtt://user:password@host:port` of a broker; empty: the embedded one is started."
+        SecretStr(""), description="`mqtt://user:password@host:port` of a broker; empty: `AURORA_BROKER` is started."
+    )
+    broker: Literal["embedded", "mosquitto"] = Field(
+        "embedded",
+        description="`mosquitto`: Aurora runs the Mosquitto of this machine, or with `AURORA_MQTT_URL` keeps the rights of that one.",
+    )
+    listeners: int = Field(
+        1, ge=1, le=MOST_LISTENERS, description="MQTT listeners that share what devices send; more than one needs Mosquitto."
     )
     secret_key: SecretStr = Field(SecretStr(""), description="Key that signs sessions and tokens; empty: the one `init` made in the home.")
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
@@ -32,7 +41,7 @@ class Settings(BaseSettings):
     ingest_port: int = Field(8502, ge=1, le=65535, description="Port of `/v1/ingest`.")
     api_port: int = Field(8503, ge=1, le=65535, description="Port of the REST API.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of Dagster's pages.")
-    mqtt_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded MQTT broker.")
+    mqtt_port: int = Field(1883, ge=1, le=65535, description="Port of the MQTT broker that Aurora starts.")
     metrics_ports: dict[str, int] = Field(
         default_factory=dict,
         description='Prometheus port of each process, as JSON: `{"ingestion": 9102}`; one not named takes a free one.',
@@ -51,6 +60,7 @@ class Settings(BaseSettings):
     refresh_budget_seconds: float = Field(
         30.0, gt=0, description="Time a scheduled refresh may spend on closed days; the rest stays pending."
     )
+    as_of_days: int = Field(7, ge=1, description="Days for which earlier publications can be asked for (`as_of`); older ones are 410.")
     session_hours: int = Field(12, ge=1, description="How long a login lasts.")
     token_minutes: int = Field(30, ge=1, description="How long an access token of the API lasts.")
     registration: Literal["open", "closed"] = Field("open", description="Whether anybody may register; closed: an admin adds people.")
@@ -60,7 +70,6 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="Address of the pages as people reach them, for links in mail; empty: `http://host:port`.")
     trusted_proxies: str = Field(
         "", description="Addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are believed, separated by commas."
-    as_of_days: int = Field(7, ge=1, description="Days for which earlier publications can be asked for (`as_of`); older ones are 410.")
     )
     sources: str = Field(
         "",

@@ -4,6 +4,9 @@ from functools import lru_cache
 
 OWN_TOPICS = ("aurora/v1/+/readings", "aurora/v1/+/weather", "aurora/v1/+/status")
 OWN_BRANCH = "aurora/v1/"
+EVERYTHING = "#"
+# Of those that subscribe under it the broker tells each message to one.
+SHARED = "$share/aurora/"
 _OWN_LEVELS = 4
 _OWN_KINDS = frozenset(topic.rsplit("/", 1)[1] for topic in OWN_TOPICS)
 
@@ -41,3 +44,16 @@ def may_use(device_id: str, patterns: tuple[str, ...], topic: str) -> bool:
     if topic.startswith(OWN_BRANCH):
         return topic.startswith(f"{OWN_BRANCH}{device_id}/")
     return any(covers(pattern, topic) for pattern in patterns)
+
+
+def heard(listeners: int, part: int, *, is_ours: bool) -> tuple[str, ...]:
+    """The topic filters that a listener hears whatever is bound to devices.
+
+    Args:
+        listeners: How many there are.
+        part: Which of them it is, from 1.
+        is_ours: Whether nobody but Aurora's devices publishes there: one listener hears all of it, also what is bound in its absence.
+    """
+    if listeners > 1 or part > 1:
+        return tuple(f"{SHARED}{topic}" for topic in OWN_TOPICS)
+    return (EVERYTHING,) if is_ours else OWN_TOPICS

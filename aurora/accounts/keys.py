@@ -1,12 +1,14 @@
-"""Keys of devices and gateways: 256 random bits each, shown once and kept as their SHA-256."""
+"""Keys of devices and gateways: 256 random bits each, shown once and kept as their SHA-256, and as Mosquitto's password files do."""
 
+import base64
 import hashlib
+import os
 import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from aurora.accounts.audit import note
@@ -16,6 +18,9 @@ from aurora.accounts.sites import existing_site
 from aurora.errors import Conflict, Unknown
 
 MOST_KEYS = 50
+# Mosquitto's own count: rounds add nothing to a key of 256 random bits, and each reload checks every connection.
+MOSQUITTO_ROUNDS = 101
+MOSQUITTO_SALT_BYTES = 12
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,23 @@ def holder_of(accounts: Accounts, key: str) -> KeyHolder | None:
         if known is None:
             return None
         device = session.get(Device, known.device_id) if known.device_id else None
-        return KeyHolder(device, device.site_id) if device else KeyHolder(None, known.site_id or "")
+        holder = KeyHolder(device, device.site_id) if device else KeyHolder(None, known.site_id or "")
+    if known.device_id and known.mosquitto_hash is None:
+        _learn(accounts, known.key_id, key)
+    return holder
+
+
+def mosquitto_hash(key: str, salt: bytes | None = None) -> str:
+    """A key as Mosquitto's password file keeps it: PBKDF2 with SHA-512."""
+    own = os.urandom(MOSQUITTO_SALT_BYTES) if salt is None else salt
+    told = hashlib.pbkdf2_hmac("sha512", key.encode("utf-8", "surrogatepass"), own, MOSQUITTO_ROUNDS)
+    return f"$7${MOSQUITTO_ROUNDS}${base64.b64encode(own).decode()}${base64.b64encode(told).decode()}"
+
+
+def _learn(accounts: Accounts, key_id: str, key: str) -> None:
+    """Keep Mosquitto's hash of a key made before there was one: only its use shows the key itself."""
+    with accounts.transaction() as session:
+        session.execute(update(DeviceKey).where(DeviceKey.key_id == key_id).values(mosquitto_hash=mosquitto_hash(key)))
 
 
 def _held(device_id: str | None, site_id: str | None):
@@ -95,6 +116,7 @@ def _make(session: Session, key: DeviceKey, site_id: str, by: str | None) -> tup
         raise Conflict(f"There are {MOST_KEYS} keys already. Revoke those that are no longer used.")
     key.key_id, secret = str(uuid.uuid4()), secrets.token_urlsafe(32)
     key.key_hash, key.created_at = _digest(secret), datetime.now(UTC)
+    key.mosquitto_hash = mosquitto_hash(secret) if key.device_id else None
     session.add(key)
     note(session, "key.make", user_id=by, subject=("key", key.key_id), site_id=site_id)
     return key.key_id, secret

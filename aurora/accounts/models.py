@@ -238,13 +238,17 @@ class Device(Model):
 
 
 class DeviceKey(Model):
-    """A device's key, or with `site_id` a gateway's, which speaks for every device of the site: 256 random bits, kept as SHA-256."""
+    """A device's key, or with `site_id` a gateway's, which speaks for every device of the site: 256 random bits, kept as SHA-256.
+
+    `mosquitto_hash`: the same as Mosquitto keeps passwords; null for gateways' and for older keys until their next use.
+    """
 
     __tablename__ = "device_keys"
     key_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     device_id: Mapped[str | None] = mapped_column(ForeignKey("devices.device_id"), index=True)
     site_id: Mapped[str | None] = mapped_column(ForeignKey("sites.site_id"), index=True)
     key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    mosquitto_hash: Mapped[str | None] = mapped_column(String(160))
     name: Mapped[str | None] = mapped_column(String(128))
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

@@ -219,6 +219,11 @@ def _told_when_learnt(learner: "subprocess.Popen[bytes] | None") -> "subprocess.
     return None
 
 
+def _connection_text(listener: dict[str, Any]) -> str:
+    since = f" since {listener['since']}" if listener["since"] else ""
+    return f"{listener['state']}{since}{': ' if listener['reason'] else ''}{listener['reason']}"
+
+
 def _status_text(found: dict[str, Any]) -> str:
     last = found["last_refresh"]
     refreshed = f"{last['finished_at']:%Y-%m-%d %H:%M:%S} UTC, {last['readings_in']} readings" if last else "never"
@@ -229,6 +234,7 @@ def _status_text(found: dict[str, Any]) -> str:
         f"Refused       {found['rejected']} messages",
         *(f"{name:<13} {url}" for name, url in found["addresses"].items()),
         *(f"{name:<13} {'answers' if answers else 'does not answer'}" for name, answers in found["processes"].items()),
+        *(f"{name:<13} {_connection_text(one)}" for name, one in found["listeners"].items()),
         *(f"{name:<26} {table['rows']:>10} rows, version {table['version']}" for name, table in found["tables"].items() if table["rows"]),
     ]
     if login := found.get("demo_login"):

@@ -1,10 +1,8 @@
 """What every process we start finds in its environment, and that it ends with the one that started it."""
 
-import ctypes
-import signal
-import sys
+from aurora.processes import end_with_parent
 
-PR_SET_PDEATHSIG = 1
+__all__ = ["TELEMETRY_OFF", "end_with_parent"]
 
 # Switches by which our dependencies stop reporting about their use.
 TELEMETRY_OFF = {
@@ -15,9 +13,3 @@ TELEMETRY_OFF = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
 }
-
-
-def end_with_parent() -> None:
-    """Ask the kernel to end this process when the one that started it dies; without a kernel that can, do nothing."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

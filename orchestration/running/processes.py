@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aurora.errors import Refused
 from aurora.home import Home
-from aurora.settings import Settings
+from aurora.settings import MOST_LISTENERS, Settings
 from orchestration.running.environment import TELEMETRY_OFF, end_with_parent
 
 Run = Callable[[Settings, Home], None]
@@ -35,9 +35,25 @@ def _always(_settings: Settings, _home: Home) -> bool:
 
 
 def _broker(settings: Settings, home: Home) -> None:
-    from ingestion.broker import run
+    if settings.broker == "mosquitto":
+        from ingestion.mosquitto import run
+    else:
+        from ingestion.broker import run
 
     run(settings, home)
+
+
+def _listener(part: int) -> Run:
+    def run(settings: Settings, home: Home) -> None:
+        from ingestion import listening
+
+        listening.run(settings, home, part)
+
+    return run
+
+
+def _is_listener_wanted(part: int) -> Callable[[Settings, Home], bool]:
+    return lambda settings, _home: settings.listeners >= part
 
 
 def _ingestion(settings: Settings, home: Home) -> None:
@@ -78,6 +94,7 @@ PROCESSES = {
     for process in (
         Process("broker", _broker, lambda settings, _home: not settings.resolved_mqtt_url),
         Process("ingestion", _ingestion, _always, "/v1/healthz"),
+        *(Process(f"listener-{part}", _listener(part), _is_listener_wanted(part)) for part in range(2, MOST_LISTENERS + 1)),
         Process("api", _api, _always, "/v1/healthz"),
         Process("app", _app, _always, "/healthz"),
         Process("dagster-code", _dagster("code"), _always),

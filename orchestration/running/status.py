@@ -15,6 +15,7 @@ from aurora.lake import manifest
 from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
+from ingestion.listener import note_of
 from ingestion.sources.registry import NOTE
 from orchestration.running.processes import PROCESSES
 from orchestration.running.supervisor import wanted
@@ -36,6 +37,7 @@ def read(settings: Settings, home: Home, lake: Lake, accounts: Accounts) -> dict
         "addresses": addresses(settings),
         "metrics": {name: url for name in wanted(settings, home) if (url := home.read_note(f"metrics-{name}").get("url"))},
         "processes": processes,
+        "listeners": listeners(settings, home),
         "last_refresh": _last_refresh(lake) if published else None,
         "pending_days": sum(len(days) for days in snapshot.pending.values()),
         "rejected": _rows(lake, "bronze/rejected", None),
@@ -55,6 +57,12 @@ def addresses(settings: Settings) -> dict[str, str]:
         "dagster": f"http://{host}:{settings.dagster_port}",
         "mqtt": _without_password(settings.resolved_mqtt_url) or f"mqtt://{host}:{settings.mqtt_port}",
     }
+
+
+def listeners(settings: Settings, home: Home) -> dict[str, dict[str, Any]]:
+    """How each MQTT listener's connection to the broker is (`connected`, `waiting`, `refused`), since when, and why it is not there."""
+    names = [note_of(part) for part in range(1, settings.listeners + 1)]
+    return {name: home.read_note(name) or {"state": "waiting", "since": None, "reason": "it does not run"} for name in names}
 
 
 def is_answering(name: str, settings: Settings, home: Home) -> bool:

@@ -1,0 +1,46 @@
+"""A further listener, as a process of its own: it shares what devices send in Aurora's own format with the others."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from aurora import metrics
+from aurora.accounts.database import Accounts
+from aurora.errors import AuroraError
+from aurora.home import Home
+from aurora.lake.store import open_lake
+from aurora.settings import Settings
+from ingestion.landing import Landing
+from ingestion.listener import Listener, broker_address, note_of
+from ingestion.processes import stop_signal
+from ingestion.registry import DeviceRegistry
+
+
+@contextmanager
+def open_listener(settings: Settings, home: Home, part: int) -> Iterator[Callable[[], bool]]:
+    """Listen for the block; yields a function that says whether the writer still works.
+
+    Raises:
+        AuroraError: At the end of the block, if the writer had ended before.
+    """
+    landing = Landing(open_lake(settings.resolved_lake_uri, sync=settings.sync_commits), settings)
+    registry = DeviceRegistry(Accounts(settings.resolved_database_url))
+    listener = Listener(broker_address(settings, home, part), landing, registry, settings, home, part)
+    landing.start()
+    listener.start()
+    try:
+        yield lambda: landing.failure is None
+    finally:
+        landing.stop()
+        listener.stop()
+    if landing.failure is not None:
+        raise AuroraError(f"The writer ended ({landing.failure}). Nothing unstored was acknowledged; start the process again.")
+
+
+def run(settings: Settings, home: Home, part: int, stop: threading.Event | None = None) -> None:
+    """The process of a further listener, until SIGTERM."""
+    asked = stop or stop_signal()
+    metrics.serve(note_of(part), settings, home)
+    with open_listener(settings, home, part) as is_working:
+        while not asked.wait(1.0) and is_working():
+            pass
