@@ -29,6 +29,11 @@ def shown(fault: Fault) -> dict[str, str]:
     return {"field": fault.field, "reason": fault.reason, "message": fault.sentence}
 
 
+def is_by_line(content_type: str) -> bool:
+    """Whether the content type says that a body holds one object a line."""
+    return any(name in content_type for name in LINES)
+
+
 def parse_body(body: bytes, content_type: str) -> Any:
     """What a body says: an object, an array, or the objects of its lines.
 
@@ -37,7 +42,7 @@ def parse_body(body: bytes, content_type: str) -> Any:
     Raises:
         Turned: 400 where it is neither; names the bad lines by index.
     """
-    if not any(name in content_type for name in LINES):
+    if not is_by_line(content_type):
         content, fault = decoder.parse_json(body)
         if fault is None:
             return content

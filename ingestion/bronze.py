@@ -13,11 +13,10 @@ import pyarrow as pa
 from aurora import metrics
 from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES, TIME
-from ingestion.messages import DeviceState, Reading, Rejection, WeatherValue
+from ingestion.messages import EPOCH, Block, DeviceState, Reading, Rejection, WeatherValue
 
 READINGS, REJECTED, WEATHER, STATES = "bronze/readings", "bronze/rejected", "bronze/weather", "bronze/device_status"
 ONE_STEP = timedelta(microseconds=1)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 READING_COLUMNS = pa.schema(
     [f for f in TABLES[READINGS].schema if f.name in {"device_id", "channel", "measure", "measured_at", "interval_seconds", "value"}]
@@ -59,6 +58,26 @@ def reading_columns(readings: Sequence[Reading]) -> pa.Table:
             _times([r.measured_at for r in readings]),
             _array([r.interval_seconds for r in readings], pl.Int64),
             _array([r.value for r in readings], pl.Float64),
+        ],
+        schema=READING_COLUMNS,
+    )
+
+
+def columns_of(stretches: Sequence[Block | list[Reading]]) -> pa.Table:
+    """Readings of stretches of one form or the other as columns, in order."""
+    return pa.concat_tables([_block_columns(stretch) if isinstance(stretch, Block) else reading_columns(stretch) for stretch in stretches])
+
+
+def _block_columns(block: Block) -> pa.Table:
+    microseconds = (pl.Series(block.seconds, dtype=pl.Float64) * 1e6).round().cast(pl.Int64)
+    return pa.table(
+        [
+            texts(block.device_ids),
+            texts(block.channels),
+            texts(block.measures),
+            microseconds.to_arrow().cast(TIME),
+            _array(block.interval_seconds, pl.Int64),
+            _array(block.values, pl.Float64),
         ],
         schema=READING_COLUMNS,
     )

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from msgspec import structs
+
 from ingestion.bodies import Turned, read_body, shown
 from ingestion.decoders import aurora as decoder
 from ingestion.decoders.emoncms import inputs_of
@@ -145,7 +147,7 @@ def decode(rows: list[Row], find: FindNode, limits: Limits) -> Decoded:
             way = f"aurora device set {device.device_id} --input 'NAME=consumption kWh'"
             faults.append(Fault(f"[{place}]", "unmapped_input", f"What do {names} measure? Say it with {way}."))
         parts.append(found)
-    return replace(joined(parts), rejections=(Rejection("", tuple(faults)),) if faults else ())
+    return structs.replace(joined(parts), rejections=(Rejection("", tuple(faults)),) if faults else ())
 
 
 def _full(node: str, name: str, device: DeviceFacts) -> str:

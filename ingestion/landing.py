@@ -5,6 +5,7 @@ Nobody is told before the commit. A commit that fails is tried again until it su
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,11 +19,14 @@ from aurora.errors import Busy, Transient
 from aurora.lake.store import PASSING_ERRORS, Lake
 from aurora.settings import Settings
 from ingestion import bronze
-from ingestion.messages import Decoded, DeviceState, Reading, WeatherValue
+from ingestion.messages import Block, Decoded, DeviceState, Reading, WeatherValue
 
 Told = Callable[[list[Any]], None]
 
 WAITING_FLUSHES = 4
+# Whoever sends many readings at once sends the next when these are stored: once nothing more has come for a moment, all of them wait.
+PROMPT_READINGS = 1_000
+PROMPT_SECONDS = 0.02
 WAITING_PAYLOAD_BYTES = 64 * 1024**2
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
@@ -36,11 +40,14 @@ class Batch:
     """What one commit will hold, and who is told after it.
 
     Attributes:
+        readings: In the order they came, in stretches of one form.
         waiting: Rows and refusals in it.
+        since: When the first came. [s]
+        newest: When the last came, of a batch that is large enough for it to matter; else 0. [s]
         told: For each who is to be told, the tokens of the submissions that are now safe.
     """
 
-    readings: list[Reading] = field(default_factory=list)
+    readings: list[Block | list[Reading]] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     refused: list[bronze.Refused] = field(default_factory=list)
     weather: dict[str, list[WeatherValue]] = field(default_factory=dict)
@@ -49,11 +56,12 @@ class Batch:
     waiting: int = 0
     payload_bytes: int = 0
     since: float = 0.0
+    newest: float = 0.0
 
     def add(self, decoded: Decoded, source: str, topic: str | None) -> None:
         """Take in one submission."""
         if decoded.readings:
-            self.readings += decoded.readings
+            self._add_readings(decoded.readings)
             self.sources += repeat(source, len(decoded.readings))
         if decoded.rejections:
             self.refused += [bronze.Refused(rejection, source, topic) for rejection in decoded.rejections]
@@ -64,11 +72,22 @@ class Batch:
             self.states += decoded.states
         self.waiting += len(decoded.readings) + len(decoded.rejections) + len(decoded.weather) + len(decoded.states) or 1
 
+    def _add_readings(self, readings: Sequence[Reading]) -> None:
+        last = self.readings[-1] if self.readings else None
+        if isinstance(readings, Block):
+            if not isinstance(last, Block):
+                self.readings.append(last := Block())
+            last.extend(readings)
+        elif isinstance(last, list):
+            last += readings
+        else:
+            self.readings.append([*readings])
+
     def tables(self, received_at: datetime) -> list[tuple[str, pa.Table]]:
         """The rows of each table to commit."""
         found: list[tuple[str, pa.Table]] = []
         if self.readings:
-            columns = bronze.reading_columns(self.readings)
+            columns = bronze.columns_of(self.readings)
             found.append((bronze.READINGS, bronze.readings_table(columns, bronze.texts(self.sources), received_at)))
         if self.refused:
             found.append((bronze.REJECTED, bronze.rejected_table(self.refused, received_at)))
@@ -144,8 +163,10 @@ class Landing:
                 batch.told[told] = [token]
             else:
                 tokens.append(token)
-            if batch.waiting >= self._flush_readings:
-                self._changed.notify_all()
+            if batch.waiting >= min(PROMPT_READINGS, self._flush_readings):
+                is_first, batch.newest = not batch.newest, time.monotonic()
+                if is_first or batch.waiting >= self._flush_readings:
+                    self._changed.notify_all()
 
     def _is_full(self) -> bool:
         waiting = self._batch.waiting + self._committing
@@ -170,7 +191,7 @@ class Landing:
         with self._changed:
             while True:
                 batch = self._batch
-                due_seconds = batch.since + self._flush_seconds - time.monotonic() if batch.waiting else None
+                due_seconds = self._due_seconds(batch)
                 is_due = due_seconds is not None and (due_seconds <= 0 or batch.waiting >= self._flush_readings)
                 if is_due or (self._is_stopping and batch.waiting):
                     self._batch, self._committing = Batch(), batch.waiting
@@ -178,6 +199,15 @@ class Landing:
                 if self._is_stopping:
                     return None
                 self._changed.wait(timeout=due_seconds)
+
+    def _due_seconds(self, batch: Batch) -> float | None:
+        """How long until a batch is due; None while it is empty. A large one whose senders all wait is due soon."""
+        if not batch.waiting:
+            return None
+        due_at = batch.since + self._flush_seconds
+        if batch.newest:
+            due_at = min(due_at, batch.newest + PROMPT_SECONDS)
+        return due_at - time.monotonic()
 
     def _commit(self, batch: Batch) -> None:
         metrics.QUEUE_DEPTH.set(batch.waiting)
@@ -229,10 +259,7 @@ class Receipt:
 
 
 def _count(batch: Batch) -> None:
-    counts: dict[str, int] = {}
-    for source in batch.sources:
-        counts[source] = counts.get(source, 0) + 1
-    for source, number in counts.items():
+    for source, number in Counter(batch.sources).items():
         metrics.READINGS_COMMITTED.labels(source).inc(number)
     _count_refused(batch.refused)
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 
 from aurora.settings import Settings
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 State = Mapping[str, Any]
 NO_STATE: State = MappingProxyType({})
 
@@ -29,6 +30,50 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     measured_at: datetime
     interval_seconds: int | None
     value: float | None
+
+
+@dataclass
+class Block(Sequence[Reading]):
+    """Many readings column by column: each costs a quarter of what it costs as an object of its own.
+
+    Attributes:
+        device_ids: Of each reading, as the other columns.
+        seconds: When it was measured, since 1970 UTC; to the microsecond until the year 2106. [s]
+        interval_seconds: None for registers and power. [s]
+        values: [kWh or kW, by measure]
+    """
+
+    device_ids: list[str] = field(default_factory=list)
+    channels: list[str] = field(default_factory=list)
+    measures: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    interval_seconds: list[int | None] = field(default_factory=list)
+    values: list[float | None] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, index: int) -> Reading: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Reading]: ...
+
+    def __getitem__(self, index: int | slice) -> Reading | Sequence[Reading]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        at = EPOCH + timedelta(microseconds=round(self.seconds[index] * 1e6))
+        named = self.device_ids[index], self.channels[index], self.measures[index]
+        return Reading(*named, at, self.interval_seconds[index], self.values[index])
+
+    def extend(self, other: "Block") -> None:
+        """Take in the readings of another block, after its own. One long list keeps Python's collector quieter than many short ones."""
+        self.device_ids += other.device_ids
+        self.channels += other.channels
+        self.measures += other.measures
+        self.seconds += other.seconds
+        self.interval_seconds += other.interval_seconds
+        self.values += other.values
 
 
 class WeatherValue(msgspec.Struct, frozen=True, gc=False):
@@ -82,8 +127,7 @@ class Rejection:
         return self.faults[0].reason
 
 
-@dataclass(frozen=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     """All that one message says.
 
     Attributes:
@@ -121,8 +165,7 @@ class DeviceFacts:
     inputs: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A payload from a device that proved who it is.
 
     Attributes:
@@ -140,8 +183,7 @@ class Message:
     is_retained: bool = False
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What is too much, too early or too late.
 
     Attributes:

@@ -7,15 +7,18 @@ field is named.
 import json
 import math
 import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from aurora.domain.channels import CHANNELS, MEASURES, MOST_KW, MOST_KWH
 from ingestion.messages import (
     NO_STATE,
+    Block,
     Decoded,
+    DeviceFacts,
     DeviceState,
     Fault,
     Limits,
@@ -37,6 +40,7 @@ EARLIEST_YEAR = 1970
 LATEST_YEAR = 2200
 QUANTITIES = ("temperature_celsius", "ghi_w_per_m2", "cloud_cover_ratio", "wind_m_per_s", "humidity_ratio", "precipitation_mm")
 BELOW_ZERO = frozenset({"temperature_celsius"})
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 ENERGY_FIELDS = {f"{channel}_kwh": channel for channel in CHANNELS}
 STATE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,63}")
 
@@ -55,14 +59,27 @@ class _Plain(msgspec.Struct, gc=False):
     device_id: str | None = None
 
 
+class _Sent(msgspec.Struct, gc=False):
+    """The form almost every element of an array has; what it holds is checked as it is read."""
+
+    measured_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    channel: Literal[CHANNELS]  # pyright: ignore[reportInvalidTypeForm] - the names are declared once, as a tuple
+    measure: Literal[MEASURES]  # pyright: ignore[reportInvalidTypeForm]
+    value: Annotated[float, msgspec.Meta(ge=0, le=MOST_KWH)]
+    interval_seconds: Annotated[int, msgspec.Meta(gt=0, le=LONGEST_INTERVAL_SECONDS)] | None = None
+    device_id: str | None = None
+
+
 _plain = msgspec.json.Decoder(_Plain)
+_sent_array = msgspec.json.Decoder(list[_Sent])
+_sent = msgspec.json.Decoder(_Sent)
 _anything = msgspec.json.Decoder()
 
 
 def decode(message: Message, limits: Limits, _known: State = NO_STATE) -> Decoded:
     """What one message on Aurora's own topics says."""
     if message.kind == "readings":
-        quick = _quick_reading(message, limits)
+        quick = _quick_array(message, limits) if message.payload[:1] == b"[" else _quick_reading(message, limits)
         return quick if quick is not None else _elements(message, limits)
     return _elements(message, limits) if message.kind == "weather" else _state(message, limits)
 
@@ -71,7 +88,7 @@ def _quick_reading(message: Message, limits: Limits) -> Decoded | None:
     """The reading of a well-formed message; None for anything that deserves a closer look."""
     try:
         plain = _plain.decode(message.payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     measured_at, value, measure, interval = plain.measured_at, plain.value, plain.measure, plain.interval_seconds
     if measured_at.tzinfo is None or not 0 <= value <= MOST_KWH or plain.channel not in _KNOWN_CHANNELS or measure not in _KNOWN_MEASURES:
@@ -91,6 +108,59 @@ def _quick_reading(message: Message, limits: Limits) -> Decoded | None:
     ):
         return None
     return Decoded((Reading(message.device.device_id, plain.channel, measure, measured_at.astimezone(UTC), interval, value),))
+
+
+def _quick_array(message: Message, limits: Limits) -> Decoded | None:
+    """The readings of a message that is a well-formed array; None for anything that deserves a closer look."""
+    device = message.device
+    found = quick_readings(message.payload, limits, lambda named: device if named in {None, device.device_id} else None)
+    return Decoded(found) if found else None
+
+
+def quick_readings(
+    payload: bytes, limits: Limits, find: Callable[[str | None], DeviceFacts | None], *, are_lines: bool = False
+) -> Block | None:
+    """The readings of a well-formed array, in less than half a microsecond each; None where anything deserves a closer look.
+
+    Args:
+        payload: JSON text.
+        limits: What is too early or too late; without both every array is looked at closely.
+        find: The device an element is of, by what it names (None: nothing); None where that is not for the sender to say.
+        are_lines: Whether the elements stand one a line instead of in an array.
+    """
+    if limits.earliest is None or limits.latest is None:
+        return None
+    try:
+        sent = _sent.decode_lines(payload) if are_lines else _sent_array.decode(payload)
+    except UNREADABLE:
+        return None
+    moments = [one.measured_at for one in sent]
+    if not moments or min(moments) < limits.earliest or max(moments) > limits.latest:
+        return None
+    devices = {named: find(named) for named in {one.device_id for one in sent}}
+    ids = {named: device.device_id for named, device in devices.items() if device is not None}
+    measures = [one.measure for one in sent]
+    lengths = [None] * len(sent) if "interval_kwh" not in measures else _lengths(sent, devices, limits.latest + MOST_AHEAD)
+    if len(ids) < len(devices) or lengths is None:
+        return None
+    return Block(
+        [ids[one.device_id] for one in sent] if len(ids) > 1 else [*ids.values()] * len(sent),
+        [one.channel for one in sent],
+        measures,
+        [*map(datetime.timestamp, moments)],
+        [*lengths],
+        [one.value for one in sent],
+    )
+
+
+def _lengths(sent: list[_Sent], devices: Mapping[str | None, DeviceFacts | None], latest_end: datetime) -> Sequence[int | None] | None:
+    """The length of each reading's interval, None for one that has none; None for all where one cannot have been measured."""
+    usual = {named: (device.interval_seconds if device else None) or DEFAULT_INTERVAL_SECONDS for named, device in devices.items()}
+    lengths = [(one.interval_seconds or usual[one.device_id]) if one.measure == "interval_kwh" else None for one in sent]
+    for one, length in zip(sent, lengths, strict=True):
+        if length is not None and (one.value * 3600 > MOST_KW * length or one.measured_at + timedelta(seconds=length) > latest_end):
+            return None
+    return lengths
 
 
 def _elements(message: Message, limits: Limits) -> Decoded:
@@ -133,7 +203,7 @@ def parse_json(payload: bytes) -> tuple[Any, Fault | None]:
     """
     try:
         return _anything.decode(payload), None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         pass
     try:
         return json.loads(payload), None

@@ -3,8 +3,9 @@
 Numbers are texts; power is in kW, registers in kWh, one a tariff. The input is `p1`.
 """
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ingestion.decoders.aurora import parse_json
 from ingestion.decoders.meters import Quantity, clock_time, number, readings_of, receipt, remembered, undated

@@ -4,9 +4,10 @@ The unit comes on a topic of its own and is kept. Home Assistant publishes `last
 first topics come in the other order, that order is taken. Entities whose unit is no energy and no power are ignored.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from aurora.domain.inputs import UNITS
 from ingestion.decoders.aurora import parse_json

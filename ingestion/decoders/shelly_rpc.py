@@ -6,9 +6,10 @@ A notification names no attribute that stayed as it was, and null for one that w
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from ingestion.decoders.aurora import parse_json
 from ingestion.decoders.meters import Quantity, epoch, number, presence, readings_of, receipt, remembered
