@@ -54,6 +54,17 @@ good = st.fixed_dictionaries(
 )
 
 
+edges = st.fixed_dictionaries(
+    {
+        "measured_at": st.sampled_from([(LIMITS.latest + timedelta(microseconds=n)).isoformat() for n in (-1, 0, 1)]),
+        "channel": st.just("consumption"),
+        "measure": st.sampled_from(["power_kw", "interval_kwh"]),
+        "value": st.sampled_from([1.0, 1e6]),
+    },
+    optional={"interval_seconds": st.sampled_from([1, 86_400 - 1, 86_400, 86_400 + 1])},
+)
+
+
 def _looked_at(content: list[Any]) -> Decoded:
     message = Message(METER, "readings", "aurora/v1/meter-1/readings", b"")
     parts = [decoder.decode_element(message, LIMITS, element, f"[{index}]") for index, element in enumerate(content)]
@@ -61,7 +72,7 @@ def _looked_at(content: list[Any]) -> Decoded:
 
 
 @hypothesis_settings(max_examples=20_000 if IS_TRIALS else 200)
-@given(st.lists(st.one_of(elements, good), max_size=6))
+@given(st.lists(st.one_of(elements, edges, good), max_size=6))
 def test_array_says_what_its_elements_say(content: list[Any]) -> None:
     payload = json.dumps(content).encode()
     said, looked = decoder.decode(Message(METER, "readings", "aurora/v1/meter-1/readings", payload), LIMITS), _looked_at(content)
