@@ -4,7 +4,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -34,6 +34,7 @@ KEEPALIVE_SECONDS = 60
 LONGEST_PAUSE_SECONDS = 10
 HOLD_SECONDS = 5.0
 NOTE = "listener"
+MOST_EVER = "listeners"
 SOURCE = "mqtt"
 PUBACK = 0x40
 
@@ -157,12 +158,14 @@ class Listener:
         self._settings = settings
         self._home = home
         self._part = part
-        self._topics = heard(settings.listeners, part, is_ours=settings.broker == "mosquitto")
+        is_leaving = part > settings.listeners
+        self._topics = () if is_leaving else heard(settings.listeners, part, is_ours=settings.broker == "mosquitto")
         self._binds = part == 1 and EVERYTHING not in self._topics
         self._routes: dict[str, tuple[str, str]] = {}
         self._states = FormatStates(home)
         self._changed: list[tuple[str, State]] = []
         self._state = ""
+        self._left = self._left_behind()
         self._subscribed: frozenset[str] = frozenset()
         self._stopping = threading.Event()
         self._binder = threading.Thread(target=self._follow_bindings, name="bindings", daemon=True)
@@ -174,6 +177,8 @@ class Listener:
     def start(self) -> None:
         """Connect, now or as soon as the broker is there, and listen."""
         self._note("waiting", "the broker has not answered yet")
+        for one in self._left:
+            one.start()
         self._client.connect_async(self._address.host, self._address.port, KEEPALIVE_SECONDS)
         self._client.loop_start()
         self._binder.start()
@@ -184,6 +189,20 @@ class Listener:
         self._client.disconnect()
         self._client.loop_stop()
         self._binder.join(timeout=REBIND_SECONDS)
+        for one in self._left:
+            one.stop()
+
+    def _left_behind(self) -> list["Listener"]:
+        """What takes the rest of sessions from when there were more listeners, and has the broker share nothing with them any more."""
+        if self._home is None or self._part > 1:
+            return []
+        file = self._home.path / MOST_EVER
+        most = max(int(file.read_text(encoding="utf-8")) if file.exists() else 1, self._settings.listeners)
+        if most > 1:
+            file.write_text(str(most), encoding="utf-8")
+        parts = range(self._settings.listeners + 1, most + 1)
+        own = {part: replace(self._address, client_id=f"{self._address.client_id}-{part}") for part in parts}
+        return [Listener(address, self._landing, self._registry, self._settings, None, part) for part, address in own.items()]
 
     def _new_client(self) -> "Client":
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -215,7 +234,8 @@ class Listener:
             return
         self._connection += 1
         self._subscribed = frozenset(self._registry.bindings.devices) if self._binds else frozenset()
-        client.subscribe([(topic, 1) for topic in (*self._topics, *sorted(self._subscribed))])
+        if topics := (*self._topics, *sorted(self._subscribed)):
+            client.subscribe([(topic, 1) for topic in topics])
         if others := self._other_topics():
             client.unsubscribe(others)
         self.is_connected.set()

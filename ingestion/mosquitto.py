@@ -5,6 +5,7 @@ It keeps what it acknowledged on disk within a second, so that neither a restart
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -25,7 +26,7 @@ from aurora.home import Home
 from aurora.processes import end_with_parent
 from aurora.settings import Settings
 from ingestion.listener import LISTENER_SECRET, broker_address, hold_session, note_of
-from ingestion.mosquitto_files import DATA, PASSWORDS, current_rights, rights_of, write_configuration, write_rights
+from ingestion.mosquitto_files import DATA, PASSWORDS, PID, current_rights, rights_of, write_configuration, write_rights
 from ingestion.processes import refuse_taken_port, stop_signal
 from ingestion.topics import heard
 
@@ -74,6 +75,11 @@ class RightsKeeper:
         write_rights(self.folder, rights)
         self._written = rights
         return True
+
+    def write(self) -> None:
+        """Write the rights as the accounts have them now. Raises what the accounts raise where they cannot be read."""
+        self._written = current_rights(self.accounts, self.listener_password, datetime.now(UTC))
+        write_rights(self.folder, self._written)
 
 
 @dataclass
@@ -185,6 +191,40 @@ def reload_rights(keeper: RightsKeeper, child: "subprocess.Popen[bytes]", settin
         child.send_signal(signal.SIGHUP)
 
 
+def keep_fresh(keeper: RightsKeeper, settings: Settings, home: Home, command: str | None, stopping: threading.Event) -> None:
+    """Keep the rights of a Mosquitto that somebody else runs until `stopping` is set.
+
+    Args:
+        keeper: Of its files.
+        settings: Where it is, and how many listeners there are.
+        home: The listeners' notes.
+        command: What makes it read the files again; None to send its process the signal HUP.
+        stopping: Ends it.
+    """
+    while not stopping.wait(WATCH_SECONDS):
+        if not keeper.follow(datetime.now(UTC)):
+            continue
+        if settings.resolved_mqtt_url:
+            hold_absent(settings, home)
+        problem = _reload(keeper.folder, command)
+        if problem:
+            log.error("the rights are written, but Mosquitto was not told", reason=problem)
+        else:
+            log.info("Mosquitto was told to read its rights again")
+
+
+def _reload(folder: Path, command: str | None) -> str | None:
+    """Why Mosquitto could not be told to read its files again; None where it was."""
+    try:
+        if command is not None:
+            subprocess.run(shlex.split(command), check=True, timeout=START_SECONDS)
+        else:
+            os.kill(int((folder / PID).read_text(encoding="utf-8")), signal.SIGHUP)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return f"{error}. Say with --reload which command does"
+    return None
+
+
 def hold_absent(settings: Settings, home: Home) -> None:
     """Show Mosquitto the sessions of listeners that are away before it reads its rights again.
 
@@ -195,7 +235,7 @@ def hold_absent(settings: Settings, home: Home) -> None:
         if note.get("state") == "connected" and processes.is_alive(note["pid"], note["started_at"]):
             continue
         try:
-            hold_session(broker_address(settings, home, part), heard(settings.listeners, part, is_ours=True))
+            hold_session(broker_address(settings, home, part), heard(settings.listeners, part, is_ours=settings.broker == "mosquitto"))
         except Transient as error:
             log.warning("the listener's session could not be held", part=part, error=str(error))
 

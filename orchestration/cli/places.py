@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestration.cli.context import open_context, show, show_table
+from orchestration.cli.context import open_context, say, show, show_table
 from orchestration.cli.facts import NOTHING, as_fact, with_site_facts
 from orchestration.cli.members import moment
 
@@ -214,6 +214,8 @@ def make_key(
         return
     key_id, key = keys.new_key(accounts, device)
     show({"key_id": key_id, "key": key}, json, f"User name {device}, password (shown once): {key}")
+    if len(keys.keys_of(accounts, device_id=device)) > 1:
+        say(f"Mosquitto knows one password a user: from now on this one for {device}. The older keys stay good elsewhere.")
 
 
 def as_inputs(pairs: list[str] | None) -> dict[str, str] | None:

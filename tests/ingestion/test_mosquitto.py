@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from aurora.accounts import devices
 from aurora.accounts.broker_logins import BrokerLogin, broker_logins
@@ -15,8 +16,8 @@ from aurora.home import Home
 from aurora.lake.store import Lake
 from aurora.settings import Settings
 from ingestion import mosquitto
-from ingestion.mosquitto import BrokerLog
-from ingestion.mosquitto_files import rights_of
+from ingestion.mosquitto import BrokerLog, RightsKeeper, keep_fresh
+from ingestion.mosquitto_files import rights_of, write_configuration
 from ingestion.server import open_service
 
 READINGS, REJECTED = "bronze/readings", "bronze/rejected"
@@ -233,3 +234,41 @@ def test_key_made_before_there_was_a_hash_for_mosquitto_gets_one_at_its_next_use
     import base64
 
     assert found == mosquitto_hash(one.key, base64.b64decode(found.split("$")[3]))
+
+
+@needs_mosquitto
+def test_mosquitto_run_by_somebody_else_follows_the_accounts(
+    settings, home, accounts, connect, new_device, as_reading, lake: Lake, eventually, tmp_path, lets_in
+) -> None:
+    folder = tmp_path / "broker"
+    own = settings.model_copy(update={"broker": "mosquitto", "mqtt_url": SecretStr(f"mqtt://127.0.0.1:{settings.mqtt_port}")})
+    keeper, stop = RightsKeeper(accounts, home.secret("listener_password"), folder), threading.Event()
+    file = write_configuration(folder, settings.mqtt_port, "127.0.0.1", 65_536)
+    keeper.write()
+    child = mosquitto.start(file, settings.mqtt_port, "127.0.0.1")
+    watching = threading.Thread(target=keep_fresh, args=(keeper, own, home, None, stop), daemon=True)
+    watching.start()
+    one = new_device("meter-1")
+    eventually(lambda: lets_in(one.device_id, one.key), 5)
+    with open_service(own, home):
+        connect(one.device_id, one.key).publish(one.topic, as_reading(1.0))
+        eventually(lambda: lake.scan(READINGS).collect().height == 1)
+    stop.set()
+    watching.join()
+    mosquitto.stop(child)
+    assert (folder / "passwords").stat().st_mode & 0o007 == 0
+
+
+def test_command_writes_files_for_a_mosquitto_elsewhere(home, accounts, new_device, tmp_path) -> None:
+    from typer.testing import CliRunner
+
+    from orchestration.cli.commands import cli
+
+    new_device("meter-1")
+    done = CliRunner().invoke(cli, ["mosquitto", "config", str(tmp_path / "broker"), "--port", "1899", "--json"])
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "broker" / "mosquitto.conf").read_text()
+    assert str(tmp_path / "broker" / "mosquitto.conf") in done.output
+    for line in ("max_queued_messages 0", "max_inflight_messages 0", "autosave_interval 1", "persistence true", "listener 1899 127.0.0.1"):
+        assert f"\n{line}\n" in text
+    assert "user meter-1" in (tmp_path / "broker" / "rights").read_text()
