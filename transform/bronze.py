@@ -1,6 +1,6 @@
 """Reads the bronze readings that a rebuild needs, leaving out files by the log's statistics alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -8,13 +8,16 @@ from functools import cached_property
 import polars as pl
 
 from aurora.domain.meters.power import LONGEST_HOLD_SECONDS
-from aurora.domain.meters.registers import REACH
+from aurora.domain.meters.registers import REACH, REACH_HOURS
 from aurora.lake.store import Lake
 
 READINGS = "bronze/readings"
 DAY = timedelta(days=1)
-FIRST_WINDOW_DAYS = 2
+FIRST_WINDOW_DAYS = 1
 WINDOW_GROWTH = 4
+
+
+Calm = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,28 @@ class Bronze:
         whole = [Range(span.start_at, _ceil_day(span.end_at)) for span in ranges]
         return self._rows("power_kw", self._overlapping(whole, ends), device_ids)
 
-    def registers(self, ranges: Sequence[Range], device_ids: Iterable[str]) -> pl.DataFrame:
-        """Every register reading from `REACH` readings before the first range to `REACH` after the last, of each register."""
+    def registers(self, ranges: Sequence[Range], device_ids: Iterable[str], calm: Calm | None = None) -> pl.DataFrame:
+        """Every register reading that has a say in the ranges: from before the first to after the last, of each register.
+
+        That is from `REACH_HOURS` before, and on to where `REACH` readings follow one another soundly.
+
+        Args:
+            ranges: Spans of time.
+            device_ids: Whose.
+            calm: Stretches of sound readings among some: device_id, channel, start_us, end_us. None: `REACH` readings of any kind do.
+        """
         if not ranges or self.files.is_empty():
             return self._rows("register_kwh", self.files.head(0), device_ids)
-        start_at, end_at = min(span.start_at for span in ranges), max(span.end_at for span in ranges)
+        start_at = min(span.start_at for span in ranges) - timedelta(hours=REACH_HOURS)
+        end_at = max(span.end_at for span in ranges) + timedelta(hours=REACH_HOURS)
         first, last = self.files["measured_date"].min(), self.files["measured_date"].max()
         before = after = timedelta(days=FIRST_WINDOW_DAYS)
         while True:
             low, high = _utc_date(start_at - before), _utc_date(end_at + after)
             rows = self._rows("register_kwh", self.files.filter(pl.col("measured_date").is_between(low, high)), device_ids)
-            short_before = low > first and _is_short(rows.filter(pl.col("measured_at") < start_at), rows)  # pyright: ignore[reportOperatorIssue]
-            short_after = high < last and _is_short(rows.filter(pl.col("measured_at") >= end_at), rows)  # pyright: ignore[reportOperatorIssue]
+            outside_before, outside_after = pl.col("measured_at") < start_at, pl.col("measured_at") >= end_at
+            short_before = low > first and _is_short(rows.filter(outside_before), rows, calm)  # pyright: ignore[reportOperatorIssue]
+            short_after = high < last and _is_short(rows.filter(outside_after), rows, calm)  # pyright: ignore[reportOperatorIssue]
             if not rows.is_empty() and not short_before and not short_after:
                 return rows
             if rows.is_empty() and not self._may_hold_registers(low, high):
@@ -84,6 +97,10 @@ class Bronze:
     def _may_hold_registers(self, low: date, high: date) -> bool:
         others = self.files.filter(~pl.col("measured_date").is_between(low, high))
         return not others.filter(_may_hold("register_kwh")).is_empty()
+
+    def registers_of(self, device_ids: Iterable[str]) -> pl.DataFrame:
+        """Every register reading of the devices."""
+        return self._rows("register_kwh", self.files, device_ids)
 
     def days(self, device_ids: Iterable[str]) -> pl.DataFrame:
         """Every key that the devices ever sent, with what is needed to see which days it touches."""
@@ -109,11 +126,13 @@ def _may_hold(measure: str) -> pl.Expr:
     return pl.lit(measure).is_between(pl.col("min.measure"), pl.col("max.measure")).fill_null(value=True)
 
 
-def _is_short(outside: pl.DataFrame, rows: pl.DataFrame) -> bool:
-    """Whether some register of `rows` has fewer than `REACH` distinct readings in `outside`."""
+def _is_short(outside: pl.DataFrame, rows: pl.DataFrame, calm: Calm | None) -> bool:
+    """Whether some register of `rows` has no calm stretch, or too few distinct readings, in `outside`."""
     counted = outside.group_by("device_id", "channel").agg(pl.col("measured_at").n_unique().alias("n"))
     known = rows.select("device_id", "channel").unique().join(counted, on=["device_id", "channel"], how="left")
-    return bool((known["n"].fill_null(0) < REACH).any())
+    if bool((known["n"].fill_null(0) <= REACH).any()):
+        return True
+    return calm is not None and calm(outside).select("device_id", "channel").unique().height < known.height
 
 
 def merged(ranges: Sequence[Range]) -> list[Range]:

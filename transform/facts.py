@@ -17,7 +17,9 @@ from aurora.lake.manifest import Publication
 from aurora.lake.tables import TABLES
 from transform import scope
 
-SITE_FACTS_IN_USE = ("time_zone", "currency", "tariff_id", "pv_capacity_kw", "battery_capacity_kwh")
+SITE_FACTS_IN_USE = (
+    "time_zone", "currency", "tariff_id", "pv_capacity_kw", "battery_capacity_kwh", "battery_power_kw", "fuse_a", "grid_limit_kw",
+)  # fmt: skip
 DEVICE_FACTS_IN_USE = (
     "site_id", "kind", "role", "energy_source", "max_gap_seconds", "retired_at", "factor", "channels", "replacements",
 )  # fmt: skip

@@ -17,7 +17,7 @@ from aurora.lake import changes, manifest
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between, Lake
 from aurora.settings import Settings
-from transform import compaction, facts, gold, measured, metered, revisions, scope, silver, status, workbench
+from transform import compaction, facts, gold, measured, metered, metering, revisions, scope, silver, status, switches, workbench
 from transform.bronze import READINGS, Bronze
 from transform.facts import Facts
 
@@ -100,6 +100,7 @@ class _Run:
         self.arrivals = pl.DataFrame(schema={"site_id": pl.String, "local_date": pl.Date, "readings": pl.UInt32})
         self.reasons = pl.DataFrame(schema={"site_id": pl.String, "otherwise": pl.String})
         self.withdrawn = self.lake.scan(READINGS, paths=[]).collect()
+        self.is_anew = False
 
     def publish(self, full: bool, budget_seconds: float | None) -> Refreshed:  # noqa: FBT001
         with self._timed("compact"):
@@ -109,6 +110,7 @@ class _Run:
         with self._timed("changes"):
             known = facts.synchronise(self.publication, self.accounts, self.now)
             changed = self._changed(bronze, known, full)
+            self._read_meters(changed, known, bronze, full)
             days = self._touched(changed, known, bronze, full)
         todo, later = self._within_budget(days, known, budget_seconds)
         found = 0
@@ -131,11 +133,23 @@ class _Run:
         try:
             found = changes.changes_between(self.lake, READINGS, after, bronze.version)
         except changes.LogGone:
+            self.is_anew = True
             return bronze.days(ids)
         is_withdrawn = pl.col("source").is_in(found.withdrawn)
         if found.withdrawn:
             self.withdrawn = self.lake.scan(READINGS, version=after).filter(is_withdrawn).collect()
         return bronze.days(ids) if full else self.lake.scan(READINGS, paths=found.added).filter(~is_withdrawn).collect()
+
+    def _read_meters(self, changed: pl.DataFrame, known: Facts, bronze: Bronze, full: bool) -> None:  # noqa: FBT001
+        """How this refresh reads meters, and where a change of unit gives readings another meaning."""
+        of_changed = known.devices.filter(pl.col("site_id").is_in(known.changed_sites))["device_id"].to_list()
+        whole = known.devices["device_id"].to_list() if full or self.is_anew else of_changed
+        arrived = switches.Arrived(changed, self.withdrawn, whole, bronze, self._bronze_before())
+        found, self.turned = switches.update(self.publication, arrived, known.devices, known.overruled)
+        self.metering = metering.of_facts(known, found)
+
+    def _bronze_before(self) -> Bronze:
+        return Bronze(self.lake, self.publication.before.consumed.get(READINGS, 0))
 
     def _touched(self, changed: pl.DataFrame, known: Facts, bronze: Bronze, full: bool) -> pl.DataFrame:  # noqa: FBT001
         devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
@@ -149,10 +163,11 @@ class _Run:
         spans = facts.with_new_sites(self.publication.scan("dims/measured_channels").collect(), known.devices)
         moved = known.sites["site_id"].to_list() if full else known.changed_sites
         every = [
-            scope.touched_days(changed, devices, bronze),
-            scope.touched_days(reversed_, devices, bronze),
+            scope.touched_days(changed, devices, bronze, self.metering),
+            scope.touched_days(reversed_, devices, bronze, self.metering),
+            scope.days_since(self.turned, spans, changed, devices),
             # What a reading touched when it came it touches when it goes: asked of the readings as they were with it.
-            scope.touched_days(self.withdrawn, devices, Bronze(self.lake, self.publication.before.consumed.get(READINGS, 0))),
+            scope.touched_days(self.withdrawn, devices, self._bronze_before(), self.metering),
             pl.DataFrame(pending, schema=scope.SITE_DAYS, orient="row"),
             facts.days_of_sites(spans, moved) if not full else scope.no_days(),
         ]
@@ -185,7 +200,7 @@ class _Run:
 
     def _rebuild(self, days: pl.DataFrame, known: Facts, bronze: Bronze) -> int:
         with self._timed("silver"):
-            rebuilt = silver.build(days, known, bronze)
+            rebuilt = silver.build(days, known, bronze, self.metering)
             spans = measured.update(self.publication, rebuilt.energy, days)
             self._replace("silver/energy", rebuilt.energy, days)
             self._replace("gold/meter_events", rebuilt.events, days)

@@ -2,7 +2,7 @@
 
 - an interval reading: every day that it, or one it overlaps, covers;
 - a power sample: its UTC day, whose median spacing it changes, and as far beyond as a sample of that day can hold;
-- a register reading: from `REACH` readings of that register before it to `REACH` after it.
+- a register reading: every span of that register which comes out differently with it than without it.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,9 @@ import polars as pl
 from aurora.domain import calendar
 from aurora.domain.meters import current
 from aurora.domain.meters.power import GAP_IN_SPACINGS, LEAST_GAP_SECONDS, LONGEST_HOLD_SECONDS
-from aurora.domain.meters.registers import REACH
+from aurora.domain.meters.registers import REACH_HOURS
 from transform.bronze import Bronze, Range
+from transform.metering import Metering
 
 SHORT_INTERVAL_SECONDS = 3600
 DAY_US = 86_400_000_000
@@ -29,13 +30,14 @@ def no_days() -> pl.DataFrame:
     return pl.DataFrame(schema=SITE_DAYS)
 
 
-def touched_days(changed: pl.DataFrame, devices: pl.DataFrame, bronze: Bronze) -> pl.DataFrame:
+def touched_days(changed: pl.DataFrame, devices: pl.DataFrame, bronze: Bronze, metering: Metering) -> pl.DataFrame:
     """Days whose energy the changed readings can alter.
 
     Args:
         changed: New rows of `bronze/readings`; those of unknown devices touch nothing.
         devices: device_id, site_id, time_zone, max_gap_seconds.
         bronze: All readings, the new ones included.
+        metering: How they are read.
 
     Returns:
         Distinct site_id, local_date.
@@ -47,7 +49,7 @@ def touched_days(changed: pl.DataFrame, devices: pl.DataFrame, bronze: Bronze) -
         [
             _interval_spans(of.get("interval_kwh", empty), bronze),
             _power_spans(of.get("power_kw", empty), bronze),
-            _register_spans(of.get("register_kwh", empty), bronze),
+            _register_spans(of.get("register_kwh", empty), bronze, metering),
         ]
     )
     return days_of_spans(spans.join(devices.select("device_id", "site_id", "time_zone"), on="device_id"))
@@ -126,16 +128,57 @@ def _longest_hold(samples: pl.Expr) -> pl.Expr:
     return pl.when(samples <= 1).then(pl.lit(float(LEAST_GAP_SECONDS))).otherwise(bound)
 
 
-def _register_spans(changed: pl.DataFrame, bronze: Bronze) -> pl.DataFrame:
+def _register_spans(changed: pl.DataFrame, bronze: Bronze, metering: Metering) -> pl.DataFrame:
+    """Spans that come out differently with the changed readings than without them, and their own times."""
     if changed.is_empty():
         return pl.DataFrame(schema=SPAN)
-    held = bronze.registers(_hull(changed["at_us"], changed["at_us"] + 1), changed["device_id"].unique())
-    times = held.select(*SERIES, pl.col("measured_at").dt.epoch("us").alias("at_us")).unique().sort([*SERIES, "at_us"])
-    reached = times.with_columns(
-        pl.coalesce(*[pl.col("at_us").shift(n).over(SERIES) for n in range(REACH, 0, -1)], pl.col("at_us")).alias("start_us"),
-        pl.coalesce(*[pl.col("at_us").shift(-n).over(SERIES) for n in range(REACH, 0, -1)], pl.col("at_us")).alias("end_us") + 1,
+    held = bronze.registers(_hull(changed["at_us"], changed["at_us"] + 1), changed["device_id"].unique().to_list(), metering.calm_stretches)
+    own = changed.select("device_id", pl.col("at_us").alias("start_us"), (pl.col("at_us") + 1).alias("end_us"))
+    if not set(ARRIVAL) <= set(changed.columns):
+        return pl.concat([own, _neighbourhoods(changed, held, metering)])
+    now, then = metering.spans(held), metering.spans(held.join(changed, on=[*SERIES, "measured_at", *ARRIVAL], how="anti"))
+    differing = [one.join(other, on=one.columns, how="anti", nulls_equal=True) for one, other in ((now, then), (then, now))]
+    return pl.concat([own, *(rows.select("device_id", "start_us", "end_us") for rows in differing)])
+
+
+def _neighbourhoods(places: pl.DataFrame, held: pl.DataFrame, metering: Metering) -> pl.DataFrame:
+    """From the calm stretch of readings before each place to that after it; to the ends where there is none."""
+    calm = metering.calm_stretches(held).select("device_id", "start_us", "end_us").sort("start_us")
+    ends = held.group_by("device_id").agg(
+        pl.col("measured_at").min().dt.epoch("us").alias("first_us"), (pl.col("measured_at").max().dt.epoch("us") + 1).alias("last_us")
     )
-    return changed.select(*SERIES, "at_us").unique().join(reached, on=[*SERIES, "at_us"]).select("device_id", "start_us", "end_us")
+    reach_us = int(REACH_HOURS * 3.6e9)
+    rows = places.select("device_id", (pl.col("at_us") - reach_us).alias("low_us"), (pl.col("at_us") + reach_us).alias("high_us"))
+    before = rows.sort("low_us").join_asof(
+        calm.sort("end_us"), left_on="low_us", right_on="end_us", by="device_id", strategy="backward", check_sortedness=False
+    )
+    after = before.rename({"start_us": "begin_us"}).sort("high_us").join_asof(
+        calm, left_on="high_us", right_on="start_us", by="device_id", strategy="forward", check_sortedness=False, suffix="_after"
+    )  # fmt: skip
+    found = after.join(ends, on="device_id", how="left").with_columns(
+        pl.coalesce("begin_us", "first_us", "low_us").alias("from_us"), pl.coalesce("end_us_after", "last_us", "high_us").alias("until_us")
+    )
+    return found.select("device_id", pl.col("from_us").alias("start_us"), (pl.col("until_us") + 1).alias("end_us"))
+
+
+def days_since(turned: pl.DataFrame, measured: pl.DataFrame, changed: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
+    """Days from some moments to the last reading of each device: site_id, local_date.
+
+    Args:
+        turned: device_id, start_us: from when on readings mean something else.
+        measured: device_id, last_at.
+        changed: New rows of `bronze/readings`.
+        devices: device_id, site_id, time_zone.
+    """
+    if turned.is_empty():
+        return no_days()
+    known = measured.select("device_id", pl.col("last_at").dt.epoch("us").alias("end_us"))
+    new = changed.select("device_id", pl.col("measured_at").dt.epoch("us").alias("end_us"))
+    ends = pl.concat([known, new]).group_by("device_id").agg(pl.col("end_us").max() + 1)
+    spans = (
+        turned.group_by("device_id").agg(pl.col("start_us").min()).join(ends, on="device_id").filter(pl.col("start_us") < pl.col("end_us"))
+    )
+    return days_of_spans(spans.join(devices.select("device_id", "site_id", "time_zone"), on="device_id"))
 
 
 def days_of_spans(spans: pl.DataFrame) -> pl.DataFrame:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from aurora.domain import calendar, meters
+from aurora.domain import calendar
 from transform import quality, scope
 from transform.bronze import Bronze
 from transform.facts import Facts
+from transform.metering import Metering
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,21 @@ class Silver:
     quality: pl.DataFrame
 
 
-def build(days: pl.DataFrame, facts: Facts, bronze: Bronze) -> Silver:
+def build(days: pl.DataFrame, facts: Facts, bronze: Bronze, metering: Metering) -> Silver:
     """Rebuild silver for some days from the raw readings.
 
     Args:
         days: site_id, local_date.
         facts: Sites and devices as they are now.
         bronze: All readings.
+        metering: How they are read.
     """
     devices = facts.devices.filter(pl.col("site_id").is_in(days["site_id"].unique().to_list()))
     ids = devices["device_id"].to_list()
     ranges = scope.ranges_of_days(days, facts.zones)
-    readings = pl.concat([bronze.intervals(ranges, ids), bronze.power(ranges, ids), bronze.registers(ranges, ids)])
-    found = meters.energy(readings, facts.max_gap_seconds)
+    of_registers = bronze.registers(ranges, ids, metering.calm_stretches)
+    readings = pl.concat([bronze.intervals(ranges, ids), bronze.power(ranges, ids), of_registers])
+    found = metering.energy(readings)
     quarters = _touched_quarters(days, facts.zones)
     homes = devices.select("device_id", "site_id", "energy_source")
     energy = (
@@ -52,7 +55,7 @@ def build(days: pl.DataFrame, facts: Facts, bronze: Bronze) -> Silver:
         found.events.join(homes.select("device_id", "site_id"), on="device_id")
         .with_columns(pl.col("at").dt.truncate("15m").alias("interval_start_at"))
         .join(quarters, on=["site_id", "interval_start_at"])
-        .with_columns(pl.lit("rule").alias("decided_by"), pl.lit(value=False).alias("is_overruled"))
+        .with_columns(pl.col("event_id").replace_strict(metering.overruled, default="rule", return_dtype=pl.String).alias("decided_by"))
     )
     return Silver(energy, events, quality.measure(readings, energy, days, devices))
 

@@ -7,6 +7,7 @@ A segments frame has: device_id, channel, measure, start_us, end_us (UTC microse
 energy was measured over a span that crosses a quarter hour, so that its place inside is an estimate).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import polars as pl
@@ -24,23 +25,35 @@ class MeterEnergy:
     Attributes:
         quarters: One row per device, channel and quarter hour with readings: device_id, channel, interval_start_at, energy_kwh,
             covered_seconds (0-900), quality (`measured` or `estimated`).
-        events: One row per decision how a meter was read: event_id, device_id, channel, kind, at, evidence, energy_kwh_affected.
+        events: One row per decision how a meter was read: event_id, device_id, channel, kind, at, evidence, energy_kwh_affected,
+            is_overruled.
     """
 
     quarters: pl.DataFrame
     events: pl.DataFrame
 
 
-def energy(readings: pl.DataFrame, max_gap_seconds: dict[str, int] | None = None) -> MeterEnergy:
+def energy(
+    readings: pl.DataFrame,
+    max_gap_seconds: dict[str, int] | None = None,
+    bounds: pl.DataFrame | None = None,
+    overruled: Collection[str] = (),
+    replacements: pl.DataFrame | None = None,
+    switches: pl.DataFrame | None = None,
+) -> MeterEnergy:
     """Energy of every quarter hour that the readings cover.
 
     Args:
         readings: Rows of `bronze/readings` in any order, with duplicates, corrections and withdrawals.
         max_gap_seconds: How long a power sample holds, of devices that say so. [s]
+        bounds: device_id, channel, most_kw: the most power that a channel can carry; null or no row: nobody knows. [kW]
+        overruled: Ids of decisions that a person reversed.
+        replacements: device_id, channel (null: every channel), at, start_kwh (or start_value) of meters that were exchanged.
+        switches: Decisions `unit_switch` of these registers, also from before the readings; None: found in the readings.
     """
     winning = current(readings)
     of = {measure: winning.filter(pl.col("measure") == measure) for measure in ("interval_kwh", "register_kwh", "power_kw")}
-    from_registers, events = registers.segments(of["register_kwh"])
+    from_registers, events = registers.segments(of["register_kwh"], bounds, overruled, replacements, switches)
     found = pl.concat(
         [intervals.segments(of["interval_kwh"]), from_registers, power.segments(of["power_kw"], max_gap_seconds or {})], how="vertical"
     )

@@ -1,84 +1,108 @@
 """Register readings: a running total, of which the differences are the energy.
 
-A total that falls and has recovered by the next reading is a *dip*: the low reading is left out. A total that falls and stays low is a
-*reset*: the meter counted again from zero, so what it shows now is the energy since, as far as it is known. Where that is more than
-can have passed, another meter took its place (a *replacement*) and the energy between the two readings is unknown. None of them yields a
-negative difference or counts energy twice.
+Readings that follow one another within physics are differenced as they are, all registers at once. A register with a reading that cannot
+be right is read by `doubtful`, reading by reading.
 """
 
-import hashlib
+from collections.abc import Collection
 
 import polars as pl
 
+from aurora.domain.meters import doubtful, units
+from aurora.domain.meters.chains import CALM_READINGS, MOST_LEAP_KW, STAMP_HOURS
+from aurora.domain.meters.events import EVENT_SCHEMA
 from aurora.domain.meters.readings import SEGMENT_COLUMNS, SERIES, crosses_quarter
+from aurora.domain.meters.replacements import cut_lives
+from aurora.domain.meters.still import STILL_HOURS, may_have_stood_still
 
-# How many readings of a register, before and after a changed one, can be read differently because of it: the change may make its
-# neighbour a dip or not, and the span to that neighbour starts one further. Two dips never follow each other.
-REACH = 3
-
-# More than any home or small business draws for long; what a new meter shows beyond this was not used since the last reading. [kW]
-MOST_RESET_KW = 100.0
-
-EVENT_COLUMNS = ("event_id", "device_id", "channel", "kind", "at", "evidence", "energy_kwh_affected")
-_TOLD = {
-    "reset": ", counted from zero since",
-    "dip": " and had recovered by the next reading",
-    "replacement": ", more than can have passed since; the energy between the two is unknown",
-}
-_EVENT_SCHEMA = {"event_id": pl.String, "device_id": pl.String, "channel": pl.String, "kind": pl.String,
-                 "at": pl.Datetime("us", "UTC"), "evidence": pl.String, "energy_kwh_affected": pl.Float64}  # fmt: skip
+# A decision about a reading depends on the readings up to this long before and after it, and beyond on those up to the next
+# `REACH` that follow one another soundly.
+REACH_HOURS = STILL_HOURS
+REACH = 2 * CALM_READINGS + 1
 
 
-def segments(readings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def segments(
+    readings: pl.DataFrame,
+    bounds: pl.DataFrame | None = None,
+    overruled: Collection[str] = (),
+    replacements: pl.DataFrame | None = None,
+    switches: pl.DataFrame | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Spans between the readings of each register, and the decisions taken.
 
     Args:
         readings: Current `register_kwh` readings, sorted by key.
+        bounds: device_id, channel, most_kw: the most power that a channel can carry. [kW]
+        overruled: Ids of decisions that a person reversed.
+        replacements: device_id, channel (null: all), at, start_kwh (null: unknown) of meters that were exchanged.
+        switches: Decisions `unit_switch` as `units.switches` gives them; None: found in `readings`.
 
     Returns:
-        Segments, and events with the columns `EVENT_COLUMNS`.
+        Segments, and events with the columns `EVENT_SCHEMA`.
     """
-    before, after = pl.col("value").shift(1).over(SERIES), pl.col("value").shift(-1).over(SERIES)
-    judged = readings.with_columns(((pl.col("value") < before) & (after >= before)).fill_null(value=False).alias("is_dip"))
-    kept = judged.filter(~pl.col("is_dip"))
-    pairs = kept.with_columns(
-        pl.col("measured_at").shift(1).over(SERIES).alias("before_at"), pl.col("value").shift(1).over(SERIES).alias("value_before")
-    ).filter(pl.col("before_at").is_not_null())
-    fell = pl.col("value") < pl.col("value_before")
-    hours = (pl.col("measured_at") - pl.col("before_at")).dt.total_microseconds() / 3.6e9
-    is_replaced = fell & (pl.col("value") > MOST_RESET_KW * hours)
-    is_reset = fell & ~is_replaced
-    replaced, pairs = pairs.filter(is_replaced), pairs.filter(~is_replaced)
-    spans = pairs.select(
-        *SERIES,
-        "measure",
-        pl.col("before_at").dt.epoch("us").alias("start_us"),
-        pl.col("measured_at").dt.epoch("us").alias("end_us"),
-        pl.when(is_reset).then(pl.col("value")).otherwise(pl.col("value") - pl.col("value_before")).alias("energy_kwh"),
-    ).with_columns((crosses_quarter(pl.col("start_us"), pl.col("end_us"))).alias("is_spread"))
-    dips = judged.with_columns(before.alias("value_before")).filter(pl.col("is_dip"))
-    told = [_events(pairs.filter(is_reset), "reset"), _events(replaced, "replacement"), _events(dips, "dip")]
-    return spans.select(SEGMENT_COLUMNS), pl.concat(told)
+    if readings.is_empty():
+        return pl.DataFrame(schema=_SEGMENTS), pl.DataFrame(schema=EVENT_SCHEMA)
+    found = units.marked(units.switches(readings) if switches is None else switches, overruled)
+    one_unit = units.in_kwh(readings.select(*SERIES, "measure", pl.col("measured_at").dt.epoch("us").alias("at_us"), "value"), found)
+    lives, exchanged = cut_lives(one_unit, replacements, overruled)
+    paired = with_soundness(lives, bounds)
+    doubted = paired.filter(~pl.col("is_sound") | may_have_stood_still(paired))
+    if doubted.is_empty():
+        return _differences(paired), pl.concat([found.select(*EVENT_SCHEMA), exchanged])
+    troubled = doubted["life"].unique().implode()
+    spans, told = doubtful.read(paired.filter(pl.col("life").is_in(troubled)), overruled)
+    plain = _differences(paired.filter(~pl.col("life").is_in(troubled)))
+    return pl.concat([plain, spans]), pl.concat([found.select(*EVENT_SCHEMA), exchanged, told])
 
 
-def _events(decided: pl.DataFrame, kind: str) -> pl.DataFrame:
-    if decided.is_empty():
-        return pl.DataFrame(schema=_EVENT_SCHEMA)
-    rows = [
-        (
-            event_id(row["device_id"], row["channel"], kind, row["measured_at"].isoformat()),
-            row["device_id"],
-            row["channel"],
-            kind,
-            row["measured_at"],
-            f"{row['value_before']:.3f} kWh fell to {row['value']:.3f} kWh" + _TOLD[kind],
-            {"reset": row["value"], "dip": row["value_before"] - row["value"]}.get(kind),
+_SEGMENTS = {"device_id": pl.String, "channel": pl.String, "measure": pl.String, "start_us": pl.Int64, "end_us": pl.Int64,
+             "energy_kwh": pl.Float64, "is_spread": pl.Boolean}  # fmt: skip
+
+
+def with_soundness(readings: pl.DataFrame, bounds: pl.DataFrame | None) -> pl.DataFrame:
+    """The readings and how each follows the one before it.
+
+    Args:
+        readings: device_id, channel, at_us, value and maybe is_cut (another meter from here on), sorted by them.
+        bounds: device_id, channel, most_kw. [kW]
+
+    Returns:
+        Also most_kw, before_us, before_kwh, rise_kwh (null at a register's first reading), is_sound (the rise is physically possible, or
+        there is none to judge) and life, a number for each meter that stood behind a register.
+    """
+    is_first = pl.any_horizontal([pl.col(name) != pl.col(name).shift(1) for name in SERIES]).fill_null(value=True)
+    if "is_cut" in readings.columns:
+        is_first = is_first | pl.col("is_cut")
+    bounded = _with_bounds(readings, bounds).with_columns(is_first.alias("is_first"))
+    before, before_us = pl.col("value").shift(1), pl.col("at_us").shift(1)
+    paired = bounded.with_columns(
+        pl.col("is_first").cum_sum().alias("life"),
+        pl.when(~pl.col("is_first")).then(before).alias("before_kwh"),
+        pl.when(~pl.col("is_first")).then(before_us).alias("before_us"),
+    ).with_columns((pl.col("value") - pl.col("before_kwh")).alias("rise_kwh"))
+    hours = (pl.col("at_us") - pl.col("before_us")) / 3.6e9 + STAMP_HOURS
+    is_whole = (pl.col("value") == pl.col("value").floor()) & (pl.col("before_kwh") == pl.col("before_kwh").floor())
+    limit = pl.col("most_kw").fill_null(MOST_LEAP_KW) * hours + pl.when(is_whole).then(1.0).otherwise(0.1)
+    return paired.with_columns(pl.col("rise_kwh").is_between(0, limit).fill_null(value=True).alias("is_sound"))
+
+
+def _with_bounds(readings: pl.DataFrame, bounds: pl.DataFrame | None) -> pl.DataFrame:
+    if bounds is None or bounds.is_empty():
+        return readings.with_columns(pl.lit(None, dtype=pl.Float64).alias("most_kw"))
+    return readings.join(bounds.select(*SERIES, pl.col("most_kw").cast(pl.Float64)), on=SERIES, how="left", maintain_order="left")
+
+
+def _differences(paired: pl.DataFrame) -> pl.DataFrame:
+    """Segments of readings that all follow one another soundly."""
+    return (
+        paired.filter(pl.col("before_us") < pl.col("at_us"))
+        .select(
+            *SERIES,
+            "measure",
+            pl.col("before_us").alias("start_us"),
+            pl.col("at_us").alias("end_us"),
+            pl.col("rise_kwh").alias("energy_kwh"),
+            crosses_quarter(pl.col("before_us"), pl.col("at_us")).alias("is_spread"),
         )
-        for row in decided.iter_rows(named=True)
-    ]
-    return pl.DataFrame(rows, schema=_EVENT_SCHEMA, orient="row")
-
-
-def event_id(*parts: str) -> str:
-    """An id that is the same at every rebuild."""
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:24]
+        .select(SEGMENT_COLUMNS)
+    )
