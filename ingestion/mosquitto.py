@@ -35,6 +35,8 @@ DATABASE = "mosquitto.db"
 PROGRAMS = ("mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto")
 WATCH_SECONDS = 1.0
 START_SECONDS = 10.0
+# By itself it saves every other second at most; more often than that only while little waits, since it writes all of it each time.
+SAVED_EACH_SECOND_BYTES = 32 * 1024**2
 STOP_SECONDS = 3.0
 MOST_CLIENTS = 100_000
 LONGEST_TOLD = 256
@@ -180,6 +182,8 @@ def serve(settings: Settings, home: Home, stopping: threading.Event) -> None:
             if child.poll() is not None:
                 raise Transient(f"Mosquitto ended with the code {child.returncode}. It is started again; nothing on its disk is lost.")
             reload_rights(keeper, child, settings, home)
+            if (folder / DATA / DATABASE).stat().st_size <= SAVED_EACH_SECOND_BYTES:
+                child.send_signal(signal.SIGUSR1)
     finally:
         stop(child)
 

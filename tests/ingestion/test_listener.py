@@ -1,0 +1,97 @@
+"""The listener: what it keeps over restarts, how it shares a broker with others, and that it takes no more than it can hold."""
+
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import psutil
+import pytest
+
+from aurora.lake.store import Lake
+from ingestion.format_states import LARGEST_BYTES, FormatStates
+from ingestion.landing import WAITING_FLUSHES, Landing
+from ingestion.listener import Listener, broker_address
+from ingestion.registry import DeviceRegistry
+from ingestion.server import open_service
+
+READINGS = "bronze/readings"
+KEY = ["device_id", "channel", "measure", "measured_at"]
+FULL = {
+    "method": "NotifyFullStatus",
+    "params": {"ts": 0, "switch:0": {"apower": 100.0, "aenergy": {"total": 5000.0}, "ret_aenergy": {"total": 2000.0}}},
+}
+CHANGE = {"method": "NotifyStatus", "params": {"ts": 0, "switch:0": {"aenergy": {"total": 5600.0}}}}
+
+
+def at(content: dict, moment: datetime) -> str:
+    """A notification of that time."""
+    return json.dumps(content | {"params": content["params"] | {"ts": moment.timestamp()}})
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_change_alone_means_the_same_after_a_restart(
+    broker, settings, home, connect, new_device, lake: Lake, eventually, is_restarted: bool
+) -> None:
+    new_device("plug", decoder="shelly_rpc", topic="plug/#", role="sub", inputs={"switch:0": "battery"})
+    gateway = new_device("gateway", kind="gateway", topic="plug/#", decoder="shelly_rpc")
+    now = datetime.now(UTC).replace(microsecond=0)
+
+    def landed(number: int) -> bool:
+        return lake.scan(READINGS).filter(pl.col("measure") == "register_kwh").collect().height == number
+
+    connection = connect(gateway.device_id, gateway.key)
+    with open_service(settings, home):
+        connection.publish("plug/events/rpc", at(FULL, now - timedelta(minutes=5)))
+        eventually(lambda: landed(2))
+        if not is_restarted:
+            connection.publish("plug/events/rpc", at(CHANGE, now))
+            eventually(lambda: landed(4))
+    if is_restarted:
+        connection.publish("plug/events/rpc", at(CHANGE, now))
+        with open_service(settings, home):
+            eventually(lambda: landed(4))
+    rows = lake.scan(READINGS).filter(pl.col("measure") == "register_kwh", pl.col("measured_at") == now).sort("channel").collect()
+    assert rows.select("channel", "value").rows() == [("battery_charge", 3.6), ("battery_discharge", 2.0)]
+
+
+def test_kept_states_are_those_of_committed_messages_and_bounded(home) -> None:
+    states = FormatStates(home)
+    states.change("a", {"x": 1})
+    assert FormatStates(home).of("a") == {}
+    states.keep({"a": {"x": 1}, "odd": {"x": datetime.now(UTC)}, "huge": {"x": "y" * LARGEST_BYTES}})
+    states.keep({"a": {"x": 2}})
+    again = FormatStates(home)
+    assert again.device_ids == ["a"]
+    assert again.of("a") == {"x": 2}
+    again.forget(["a"])
+    assert FormatStates(home).device_ids == []
+    assert (home.path / "formats.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_damaged_file_of_states_is_told_and_starts_empty(home) -> None:
+    (home.path / "formats.sqlite").write_bytes(b"no database" * 100)
+    states = FormatStates(home)
+    states.keep({"a": {"x": 1}})
+    assert states.device_ids == []
+
+
+def test_note_says_how_the_connection_is_and_since_when(settings, home, accounts, lake, eventually) -> None:
+    listener = Listener(broker_address(settings, home), Landing(lake, settings), DeviceRegistry(accounts), settings, home)
+    listener.start()
+    assert home.read_note("listener")["state"] == "waiting"
+    with socket.create_server(("127.0.0.1", settings.mqtt_port)) as server:
+        peer, _ = server.accept()
+        peer.recv(100)
+        peer.sendall(b"\x20\x02\x00\x00")
+        eventually(lambda: home.read_note("listener")["state"] == "connected")
+        since = home.read_note("listener")["since"]
+        peer.close()
+        eventually(lambda: home.read_note("listener")["state"] == "waiting")
+    assert datetime.fromisoformat(since).tzinfo is not None
+    assert "connection ended" in home.read_note("listener")["reason"]
+    listener.stop()
