@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from aurora import logs
-from benchmarks import api, lake, landing, refresh
+from benchmarks import api, batches, lake, landing, refresh
 
 FOLDER = Path(".bench")
 
@@ -12,7 +12,7 @@ FOLDER = Path(".bench")
 def main() -> None:
     """Run the benchmarks that are named, or all."""
     logs.configure("bench", "warning", "console")
-    wanted = sys.argv[1:] or ["landing", "refresh"]
+    wanted = sys.argv[1:] or ["landing", "batches", "refresh"]
     FOLDER.mkdir(exist_ok=True)
     if "lake" in wanted:
         lake.build()
@@ -20,6 +20,8 @@ def main() -> None:
         api.main()
     if "landing" in wanted:
         landing.main()
+    if "batches" in wanted:
+        batches.main()
     if "refresh" in wanted:
         refresh.main(FOLDER / "refresh")
 

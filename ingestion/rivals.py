@@ -28,8 +28,10 @@ def first_rival(lake: Lake, device_ids: list[str], readings: pl.DataFrame) -> tu
     """
     if not device_ids or readings.is_empty():
         return None
-    own = spans(readings.with_columns(pl.lit("").alias("device_id")))
     held = _held(lake, device_ids, readings)
+    if held.is_empty():
+        return None
+    own = spans(readings.with_columns(pl.lit("").alias("device_id")))
     found = _overlaps(own, merged(spans(held)))
     if found.is_empty():
         return None

@@ -30,12 +30,19 @@ def refresh(
     )
 
 
-def sql(query: str, json: Json = False) -> None:
+def sql(
+    query: str,
+    as_of: Annotated[str | None, typer.Option(help="As it was known at a time, or in the publication of that refresh_id.")] = None,
+    json: Json = False,
+) -> None:
     """Ask the lake in SQL: tables by their name, such as "gold/energy_daily" or gold.energy_daily."""
-    from orchestration.lake_sql import ask
+    from aurora.connect import moment_of
+    from aurora.lake import manifest
+    from aurora.lake.sql import ask
 
-    context = open_context()
-    columns, rows = ask(context.lake, query)
+    lake = open_context().lake
+    snapshot = manifest.newest(lake) if as_of is None else manifest.as_of(lake, moment_of(as_of))
+    columns, rows = ask(snapshot, query, is_newest=as_of is None)
     show_table("", [dict(zip(columns, row, strict=True)) for row in rows], json, "rows")
 
 

@@ -6,15 +6,17 @@ import pyarrow as pa
 import pytest
 
 from aurora.errors import Refused
+from aurora.lake import manifest
+from aurora.lake.manifest import Snapshot
+from aurora.lake.sql import ask
 from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES
-from orchestration.lake_sql import ask
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 @pytest.fixture
-def filled(lake: Lake) -> Lake:
+def filled(lake: Lake) -> Snapshot:
     row = {
         "device_id": "m",
         "channel": "consumption",
@@ -26,22 +28,22 @@ def filled(lake: Lake) -> Lake:
     }
     table = pa.Table.from_pylist([row | {"measured_date": NOW.date()}], schema=TABLES["bronze/readings"].schema)
     lake.land("bronze/readings", table)
-    return lake
+    return manifest.newest(lake)
 
 
 @pytest.mark.parametrize("name", ["bronze.readings", '"bronze/readings"', "BRONZE.READINGS", '"bronze"."readings"'])
-def test_table_is_found_by_each_way_to_write_it(filled: Lake, name: str) -> None:
+def test_table_is_found_by_each_way_to_write_it(filled: Snapshot, name: str) -> None:
     assert ask(filled, f"select device_id, value from {name}") == (["device_id", "value"], [("m", 1.5)])
 
 
-def test_text_that_looks_like_a_table_is_left_alone(filled: Lake) -> None:
+def test_text_that_looks_like_a_table_is_left_alone(filled: Snapshot) -> None:
     assert ask(filled, "select 'bronze.readings' as t from bronze.readings") == (["t"], [("bronze.readings",)])
 
 
 @pytest.mark.parametrize(
     "query", ["", "select", "select * from gold.nothing", "select * from read_csv('/etc/passwd')", "copy (select 1) to '/tmp/x'"]
 )
-def test_query_that_cannot_be_run_is_one_line_with_the_way_out(filled: Lake, query: str) -> None:
+def test_query_that_cannot_be_run_is_one_line_with_the_way_out(filled: Snapshot, query: str) -> None:
     with pytest.raises(Refused) as refused:
         ask(filled, query)
     assert "\n" not in str(refused.value)
