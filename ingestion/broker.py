@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import amqtt.broker
+from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.broker import Broker, BrokerContext, Server
 from amqtt.contexts import Action, BaseContext
 from amqtt.errors import AMQTTError
@@ -28,6 +29,7 @@ from aurora.home import Home
 from aurora.settings import Settings
 from ingestion.listener import LISTENER, LISTENER_SECRET, TOPICS, listener_client_id
 from ingestion.messages import DeviceFacts
+from ingestion.mosquitto_files import PACKETS_OF_LARGEST
 from ingestion.processes import refuse_taken_port, stop_signal
 from ingestion.registry import DeviceRegistry, KeyRing
 from ingestion.topics import OWN_BRANCH, covers, may_use, patterns_of
@@ -137,10 +139,43 @@ def session_id(client_id: str, username: str | None, password: str | None) -> st
     return f"{client_id}:{told[:32]}" if client_id else client_id
 
 
-class PatientHandler(BrokerProtocolHandler):
-    """Keeps a message until its PUBACK, however long a commit takes; amqtt gives it up after 5 s, and when the receiver dies."""
+class BoundedReader(ReaderAdapter):
+    """A connection of which no more is read at once than a payload may have; amqtt would read whatever a sender announces."""
 
+    def __init__(self, reader: ReaderAdapter, most_bytes: int, device: str) -> None:
+        self._reader = reader
+        self._most_bytes = most_bytes
+        self._device = device
+
+    async def read(self, n: int = -1) -> bytes:
+        """The next `n` bytes. Raises ConnectionAbortedError, which ends the connection, where that is too many."""
+        if n > self._most_bytes:
+            metrics.READINGS_REJECTED.labels("too_large").inc()
+            log.warning(
+                "a connection was ended: its message is far above AURORA_MAX_MESSAGE_BYTES", device=self._device, reason="too_large"
+            )
+            raise ConnectionAbortedError(f"a message of {n} bytes")
+        return await self._reader.read(n)
+
+    def feed_eof(self) -> None:
+        """As the connection does."""
+        self._reader.feed_eof()
+
+
+class PatientHandler(BrokerProtocolHandler):
+    """Keeps a message until its PUBACK, however long a commit takes; amqtt gives it up after 5 s, and when the receiver dies.
+
+    Attributes:
+        most_bytes: Largest payload that is read from a connection. [byte]
+        passing_on: What was taken from the sender and is being handed to receivers.
+    """
+
+    most_bytes = PACKETS_OF_LARGEST * 1024**2
     passing_on: ApplicationMessage | None = None
+
+    def attach(self, session: Session, reader: ReaderAdapter, writer: WriterAdapter) -> None:
+        """Serve a session over a connection."""
+        super().attach(session, BoundedReader(reader, self.most_bytes, session.username or ""), writer)
 
     async def mqtt_deliver_next_message(self) -> ApplicationMessage | None:
         """The next message of this sender, remembered until it was passed on."""
@@ -234,6 +269,7 @@ async def serve(settings: Settings, home: Home, stop: threading.Event) -> None:
         "plugins": {"ingestion.broker.DeviceLogin": given, "ingestion.broker.OwnTopicsOnly": given},
     }
     amqtt.broker.BrokerProtocolHandler = PatientHandler
+    PatientHandler.most_bytes = PACKETS_OF_LARGEST * settings.max_message_bytes
     broker = PatientBroker(config)
     await broker.start()
     bound = DeviceRegistry(Accounts(settings.resolved_database_url)).bindings.devices

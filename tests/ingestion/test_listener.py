@@ -1,26 +1,20 @@
 """The listener: what it keeps over restarts, how it shares a broker with others, and that it takes no more than it can hold."""
 
 import json
-import signal
 import socket
-import threading
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
-import psutil
 import pytest
 
 from aurora.lake.store import Lake
 from ingestion.format_states import LARGEST_BYTES, FormatStates
-from ingestion.landing import WAITING_FLUSHES, Landing
+from ingestion.landing import Landing
 from ingestion.listener import Listener, broker_address
 from ingestion.registry import DeviceRegistry
 from ingestion.server import open_service
 
 READINGS = "bronze/readings"
-KEY = ["device_id", "channel", "measure", "measured_at"]
 FULL = {
     "method": "NotifyFullStatus",
     "params": {"ts": 0, "switch:0": {"apower": 100.0, "aenergy": {"total": 5000.0}, "ret_aenergy": {"total": 2000.0}}},

@@ -152,13 +152,12 @@ def test_first_message_ever_waits_for_a_listener_that_never_ran(
     assert lake.scan(REJECTED).collect().is_empty()
 
 
-@needs_mosquitto
 def test_too_large_payloads_refused_with_a_reason_or_ended(
-    run_mosquitto, home, connect, new_device, as_reading, lake: Lake, eventually, lets_in
+    any_broker, home, connect, new_device, as_reading, lake: Lake, eventually, lets_in
 ) -> None:
     one = new_device("meter-1")
     eventually(lambda: lets_in(one.device_id, one.key), 5)
-    with open_service(run_mosquitto, home):
+    with open_service(any_broker, home):
         connection = connect(one.device_id, one.key)
         connection.publish(one.topic, "x" * 100_000)
         eventually(lambda: lake.scan(REJECTED).collect().height == 1)
