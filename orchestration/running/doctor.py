@@ -170,7 +170,7 @@ def _broker(settings: Settings, home: Home) -> Iterator[Finding]:
     is_own = PROCESSES["broker"].is_wanted(settings, home)
     pid = home.read_note("broker").get("pid")
     if is_own and not (pid is not None and processes.is_alive(pid)):
-        yield Finding("broker", "ok", "the embedded one, which starts with `aurora up`")
+        yield _own_broker(settings)
         return
     try:
         address = broker_address(settings, home)
@@ -182,6 +182,18 @@ def _broker(settings: Settings, home: Home) -> Iterator[Finding]:
         yield Finding("broker", "fail", f"{address.host}:{address.port}: {problem}", "Check AURORA_MQTT_URL and that the broker runs.")
     else:
         yield Finding("broker", "ok", f"{address.host}:{address.port} lets the listener in")
+
+
+def _own_broker(settings: Settings) -> Finding:
+    """Whether the broker that Aurora runs can be started."""
+    if settings.broker == "embedded":
+        return Finding("broker", "ok", "the embedded one, which starts with `aurora up`")
+    from ingestion.mosquitto import program
+
+    try:
+        return Finding("broker", "ok", f"{program()}, which starts with `aurora up`")
+    except AuroraError as error:
+        return Finding("broker", "fail", "there is no mosquitto on this machine", str(error))
 
 
 def _disk(_settings: Settings, home: Home) -> Iterator[Finding]:
