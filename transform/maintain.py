@@ -22,7 +22,8 @@ from aurora.lake.manifest import Publication, Snapshot
 from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
-from transform import compaction
+from transform import compaction, retention
+from transform.retention import max_gaps_of, zones_of
 
 log = logs.logger(__name__)
 
@@ -36,6 +37,7 @@ class Maintained:
     Attributes:
         refresh_id: Of its publication; that of the one before where no published table changed.
         files_replaced: Files whose rows went to fewer, sorted ones.
+        rows_expired: Rows that were past their time.
         entries_deleted: Entries of logs that no kept version needs.
         files_deleted: Data files that no kept version names.
         bytes_deleted: Their size.
@@ -44,10 +46,11 @@ class Maintained:
 
     refresh_id: str
     files_replaced: int
-    entries_deleted: int
-    files_deleted: int
-    bytes_deleted: int
-    has_deleted: bool
+    rows_expired: int = 0
+    entries_deleted: int = 0
+    files_deleted: int = 0
+    bytes_deleted: int = 0
+    has_deleted: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The maintenance as JSON can hold it."""
@@ -84,13 +87,28 @@ def maintain(
     with leases.hold(accounts, leases.PUBLISH, wait_seconds, waiting) as lease:
         version = settings.code_version or aurora.__version__
         publication = manifest.begin(lake, lease, "maintain", version, moment)
-        replaced = compaction.compact_bronze(lake, compaction.FILES_A_TABLE) + compaction.compact_growing(lake)
-        if not is_light:
-            replaced += compaction.compact_closed_days(lake, moment.date())
-            replaced += _fold(publication, progress)
-        refresh_id = publication.finish() if publication.has_changed else publication.before.refresh_id
-        entries, files, size, has_deleted = (0, 0, 0, False) if is_light else _clean(lake, accounts, settings, moment, progress)
-    done = Maintained(refresh_id, replaced, entries, files, size, has_deleted)
+        if is_light:
+            replaced = compaction.compact_bronze(lake, compaction.FILES_A_TABLE) + compaction.compact_growing(lake)
+            return _told(Maintained(publication.before.refresh_id, replaced))
+        return _told(_whole(publication, accounts, settings, moment, progress))
+
+
+def _whole(publication: Publication, accounts: Accounts, settings: Settings, now: datetime, progress: Progress) -> Maintained:
+    """Everything, in the order that a death anywhere bears: what readings came to is published before they go."""
+    lake, before = publication.lake, publication.before
+    aged, zones = retention.find_aged(lake, before, settings, now), zones_of(before)
+    retention.seal(publication, aged, max_gaps_of(before), progress)
+    gone = retention.expire_published(publication, settings, zones.sites, now)
+    replaced = _fold(publication, progress)
+    refresh_id = publication.finish() if publication.has_changed else before.refresh_id
+    gone += retention.release(lake, aged, zones.devices, settings.archive_uri, progress)
+    gone += retention.expire_registers(lake, aged, before, settings, now) + retention.expire_landed(lake, settings, now)
+    replaced += compaction.compact_bronze(lake, compaction.FILES_A_TABLE) + compaction.compact_growing(lake)
+    replaced += compaction.compact_closed_days(lake, now.date())
+    return Maintained(refresh_id, replaced, gone, *_clean(lake, accounts, settings, now, progress))
+
+
+def _told(done: Maintained) -> Maintained:
     log.info("maintained", **done.as_dict())
     return done
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -17,7 +17,7 @@ from aurora.lake import changes, manifest
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between, Lake
 from aurora.settings import Settings
-from transform import compaction, facts, gold, measured, metered, metering, revisions, scope, silver, status, switches, workbench
+from transform import compaction, facts, gold, measured, metered, metering, revisions, scope, sealed, silver, status, switches, workbench
 from transform.bronze import READINGS, Bronze
 from transform.facts import Facts
 
@@ -96,6 +96,7 @@ class _Run:
     def __init__(self, refresher: Refresher, publication: Publication, now: datetime, progress: Progress) -> None:
         self.lake, self.publication, self.now, self.progress = refresher.lake, publication, now, progress
         self.accounts, self.workbench = refresher.accounts, workbench.of_home(refresher.home)
+        self.silver_since = (now - timedelta(days=refresher.settings.silver_days)).date()
         self.seconds: dict[str, float] = {}
         self.arrivals = pl.DataFrame(schema={"site_id": pl.String, "local_date": pl.Date, "readings": pl.UInt32})
         self.reasons = pl.DataFrame(schema={"site_id": pl.String, "otherwise": pl.String})
@@ -171,7 +172,8 @@ class _Run:
             pl.DataFrame(pending, schema=scope.SITE_DAYS, orient="row"),
             facts.days_of_sites(spans, moved) if not full else scope.no_days(),
         ]
-        return pl.concat(every).unique().filter(pl.col("site_id").is_in(known.sites["site_id"].to_list())).sort(*SITE_DAY)
+        days = pl.concat(every).unique().filter(pl.col("site_id").is_in(known.sites["site_id"].to_list())).sort(*SITE_DAY)
+        return sealed.without_lost(days, self.publication.before, self.silver_since)
 
     def _within_budget(self, days: pl.DataFrame, known: Facts, budget_seconds: float | None) -> tuple[pl.DataFrame, dict[str, list[date]]]:
         """Open days, and of the closed ones the oldest that the budget allows; what is left, by site."""
@@ -200,13 +202,15 @@ class _Run:
 
     def _rebuild(self, days: pl.DataFrame, known: Facts, bronze: Bronze) -> int:
         with self._timed("silver"):
-            rebuilt = silver.build(days, known, bronze, self.metering)
-            spans = measured.update(self.publication, rebuilt.energy, days)
+            found = silver.build(days, known, bronze, self.metering)
+            rebuilt = sealed.protect(found, self.publication.before, days, known, bronze, self.metering)
+            main_devices = known.devices.filter(pl.col("role") == "main")["device_id"].to_list()
+            spans = measured.update(self.publication, rebuilt.energy, days, main_devices)
             self._replace("silver/energy", rebuilt.energy, days)
             self._replace("gold/meter_events", rebuilt.events, days)
             self._replace("gold/data_quality", rebuilt.quality, days)
             measured.write(self.publication, spans, days["site_id"].unique().to_list())
-        every_day = pl.concat([days, spans.touched]).unique()
+        every_day = sealed.without_lost(pl.concat([days, spans.touched]).unique(), self.publication.before, self.silver_since)
         with self._timed("gold"):
             made = gold.build(self.publication, self.workbench, every_day, known, spans.spans)
             before = self._closed_before(every_day, known)

@@ -18,7 +18,7 @@ from aurora.lake.checksums import COMMIT_CHECKSUM, commit_checksum
 from aurora.lake.tables import LakeTable
 
 STATISTICS = frozenset(
-    {"interval_seconds", "received_at", "finished_at", "issued_at", "local_date", "measured_at", "interval_start_at", "at"}
+    {"interval_seconds", "received_at", "finished_at", "issued_at", "local_date", "measured_date", "measured_at", "interval_start_at", "at"}
 )
 
 

@@ -14,7 +14,7 @@ from aurora.lake.tables import LakeTable
 
 FOLD_AFTER = timedelta(days=14)
 SITES_A_FILE = 500
-DAY_COLUMNS = ("local_date", "local_month", "issued_at", "week_start_date")
+DAY_COLUMNS = ("local_date", "local_month", "issued_at", "week_start_date", "measured_date")
 BY_MONTH = frozenset(
     {
         "gold/energy_daily",

@@ -255,22 +255,27 @@ class Lake:
             self._commit(table, opened, [*adds, *removes], CommitProperties(custom_metadata={"refresh_id": refresh_id}))
         return opened.version()
 
-    def rewrite(self, name: str, files: pl.DataFrame) -> int:
-        """Put the rows of some files of one partition, sorted, into one file; no row is added, changed or removed.
+    def rewrite(self, name: str, files: pl.DataFrame, kept: pl.DataFrame | None = None) -> int:
+        """Put the rows of some files of one partition, sorted, into one file; no row is added or changed.
+
+        Readers of changes pass over the commit.
 
         Args:
             name: Table name.
             files: Rows of `files(name)` that share their partition.
+            kept: The rows of the files that stay; None: all.
         """
         table = TABLES[name]
         opened = self.delta(name)
-        rows = self._scan_files(table, files["path"].to_list()).sort(table.sort or table.key).collect()
-        arrow = conform(rows, table)
-        add = self._write_file(table, arrow, partition_of(files.row(0, named=True)), BRONZE_ROW_GROUP)
-        add.data_change = False
+        rows = self._scan_files(table, files["path"].to_list()).collect() if kept is None else kept
+        arrow, partition = conform(rows.sort(table.sort or table.key), table), partition_of(files.row(0, named=True))
+        adds = [self._write_file(table, arrow, partition, BRONZE_ROW_GROUP)] if arrow.num_rows else []
+        for add in adds:
+            add.data_change = False
         now = int(time.time() * 1000)
         removes = [RemoveAction(row["path"], False, now, row["size_bytes"], partition_of(row)) for row in files.to_dicts()]
-        self._commit(table, opened, [add, *removes], CommitProperties(custom_metadata={"aurora": "compaction"}))
+        mark = "compaction" if kept is None else "retention"
+        self._commit(table, opened, [*adds, *removes], CommitProperties(custom_metadata={"aurora": mark}))
         return opened.version()
 
     def landed(self, name: str, source: str) -> int:

@@ -122,6 +122,16 @@ TABLES: dict[str, LakeTable] = {
             sort=("site_id", "device_id", "channel", "interval_start_at"),
         ),
         LakeTable(
+            "silver/sealed",
+            _schema(
+                "device_id channel interval_start_at:at energy_kwh:f covered_seconds:f quality measured_date:date received_until:at"
+                " refresh_id"
+            ),
+            key=("device_id", "measured_date", "channel", "interval_start_at"),
+            scope=("device_id", "measured_date"),
+            sort=("device_id", "channel", "interval_start_at"),
+        ),
+        LakeTable(
             "gold/energy_15min",
             _schema(f"site_id interval_start_at:at {_GOLD_ENERGY} local_date:date refresh_id"),
             key=("site_id", "interval_start_at"),
