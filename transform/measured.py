@@ -29,13 +29,14 @@ class Measured:
     touched: pl.DataFrame
 
 
-def update(publication: Publication, rebuilt: pl.DataFrame, days: pl.DataFrame) -> Measured:
+def update(publication: Publication, rebuilt: pl.DataFrame, days: pl.DataFrame, main_devices: list[str]) -> Measured:
     """Bring the spans of the sites of `days` up to date.
 
     Args:
         publication: Its silver table still holds the state before.
         rebuilt: New silver rows of the touched days.
         days: site_id, local_date that were rebuilt.
+        main_devices: Those that alone say from when to when their site is measured.
     """
     sites = days["site_id"].unique().to_list()
     held = publication.scan("dims/measured_channels").filter(pl.col("site_id").is_in(sites)).select(SPAN_COLUMNS).collect()
@@ -51,7 +52,9 @@ def update(publication: Publication, rebuilt: pl.DataFrame, days: pl.DataFrame) 
         .agg(pl.col("first_at").min(), pl.col("last_at").max(), pl.col("first_local_date").min(), pl.col("last_local_date").max())
     )
     before = publication.scan("dims/measured_channels").filter(pl.col("site_id").is_in(sites)).select(SPAN_COLUMNS).collect()
-    return Measured(spans.select(SPAN_COLUMNS), _moved(before, spans))
+    is_main = pl.col("device_id").is_in(main_devices)
+    moved = pl.concat([_moved(before, spans), _moved(before.filter(is_main), spans.filter(is_main))]).unique()
+    return Measured(spans.select(SPAN_COLUMNS), moved)
 
 
 def _spans(energy: pl.DataFrame) -> pl.DataFrame:

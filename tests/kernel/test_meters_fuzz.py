@@ -58,7 +58,12 @@ def _clean(chance: random.Random, minutes: list[int], kwh: list[float]) -> Truth
 def _reset(chance: random.Random, minutes: list[int], kwh: list[float]) -> Truth:
     place = chance.randrange(10, len(kwh) - 10)
     told = kwh[:place] + [round(value - kwh[place - 1], 3) for value in kwh[place:]]
-    return Truth(minutes, kwh, told, is_hit=told[place] < told[place - 1])
+    return Truth(minutes, kwh, told, is_hit=told[place] < told[place - 1] and not _may_turn_over(kwh[place - 1]))
+
+
+def _may_turn_over(value: float) -> bool:
+    """Whether a register is so near its end that a reset there cannot be told from its turning over."""
+    return any(0 < modulus - value < 6 * MOST_KW for modulus in (1e4, 1e5, 1e6))
 
 
 def _rollover(chance: random.Random, minutes: list[int], kwh: list[float]) -> Truth:
@@ -72,7 +77,7 @@ def _replacement(chance: random.Random, minutes: list[int], kwh: list[float]) ->
     place, start = chance.randrange(10, len(kwh) - 10), chance.uniform(40, 99_000)
     told = kwh[:place] + [round(value - kwh[place] + start, 3) for value in kwh[place:]]
     rise = told[place] - told[place - 1]
-    is_hit = rise < -1 or rise > 2 * MOST_KW * (minutes[place] - minutes[place - 1] + 60) / 60
+    is_hit = (rise < -1 and not _may_turn_over(told[place - 1])) or rise > 2 * MOST_KW * (minutes[place] - minutes[place - 1] + 60) / 60
     return Truth(minutes, kwh, told, is_hit=is_hit, unknown_kwh=kwh[place] - kwh[place - 1])
 
 

@@ -50,6 +50,43 @@ def _register(site: str, at: datetime, value: float | None) -> dict[str, Any]:
     return {"device_id": f"{site}-meter", "channel": "grid_export", "measure": "register_kwh", "measured_at": at, "value": total}
 
 
+def _burst(site: str, begin: datetime, fault: str, wrong: int, count: int) -> list[dict[str, Any]]:
+    """Some readings of a register that counts 2 kWh an hour, with a fault from the one numbered `wrong` on."""
+    ats = [begin + timedelta(minutes=15 * place) for place in range(count)]
+    truth = [1000 + (at - DAYS[0]).total_seconds() / 3600 * 2 for at in ats]
+    stood = truth[min(wrong, count - 1)]
+    told = {
+        "none": truth,
+        "dip": [0.0 if place in (wrong, wrong + 1) else value for place, value in enumerate(truth)],
+        "glitch": [value + 5e4 if place in (wrong, wrong + 1) else value for place, value in enumerate(truth)],
+        "watt-hours": [value * 1000 if place >= wrong else value for place, value in enumerate(truth)],
+        "watt-hours for a while": [value * 1000 if wrong <= place < wrong + 5 else value for place, value in enumerate(truth)],
+        "stuck": [stood if wrong <= place < wrong + 5 else value for place, value in enumerate(truth)],
+        "decimals": [float(int(value)) if place >= wrong else value + 0.4 for place, value in enumerate(truth)],
+        "reset": [value - stood if place >= wrong else value for place, value in enumerate(truth)],
+        "replacement": [value + 7000 if place >= wrong else value for place, value in enumerate(truth)],
+        "rollover": [(value - stood + 9999.9) % 10_000 for value in truth],
+        "withdrawn": [None] * count,
+    }
+    return [
+        {"device_id": f"{site}-pv", "channel": "consumption", "measure": "register_kwh", "measured_at": at, "value": value}
+        for at, value in zip(ats, told[fault], strict=True)
+    ]
+
+
+FAULTS = (
+    "none", "none", "dip", "glitch", "watt-hours", "watt-hours for a while", "stuck", "decimals", "reset", "replacement", "rollover",
+    "withdrawn",
+)  # fmt: skip
+
+bursts = st.builds(
+    _burst,
+    st.sampled_from(SITES[:2]),
+    st.builds(lambda day, quarter: day + timedelta(minutes=15 * quarter), st.sampled_from(DAYS[-3:]), st.integers(60, 110)),
+    st.sampled_from(FAULTS),
+    st.integers(1, 8),
+    st.integers(4, 24),
+)
 arrivals = st.one_of(
     st.builds(
         _interval,
@@ -63,7 +100,13 @@ arrivals = st.one_of(
     st.builds(_sample, st.sampled_from(SITES), moments, values),
     st.builds(_register, st.sampled_from(SITES), moments, values),
 )
-batches = st.lists(st.lists(arrivals, min_size=1, max_size=40), min_size=2, max_size=4)
+batches = st.lists(
+    st.lists(st.one_of(arrivals.map(lambda row: [row]), arrivals.map(lambda row: [row]), bursts), min_size=1, max_size=40).map(
+        lambda parts: [row for part in parts for row in part]
+    ),
+    min_size=2,
+    max_size=4,
+)
 
 
 KATHMANDU_MORNING = DAYS[0] + timedelta(hours=12, minutes=45)
@@ -80,6 +123,12 @@ KATHMANDU_MORNING = DAYS[0] + timedelta(hours=12, minutes=45)
     batches=[
         [_interval("kathmandu", "meter", "consumption", KATHMANDU_MORNING, 900, 0.297)],
         [_sample("kathmandu", DAYS[6], 1.369), _interval("kathmandu", "meter", "consumption", KATHMANDU_MORNING, 900, None)],
+    ]
+)
+@example(
+    batches=[
+        [_interval("berlin", "sub", "grid_import", DAYS[0], 900, 0.5), _interval("berlin", "meter", "consumption", DAYS[7], 900, 0.5)],
+        [_interval("berlin", "meter", "consumption", DAYS[5], 900, 0.5)],
     ]
 )
 @given(batches=batches)

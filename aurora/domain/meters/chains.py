@@ -19,7 +19,8 @@ CALM_READINGS = MOST_LEFT_OUT + 1
 # Two breaks cost more than `MOST_LEFT_OUT` readings and less than one more; one break less than two readings.
 ROLLOVER_COST, RESET_COST, REPLACEMENT_COST = 0.5, 1.6, 1.9
 
-MODULI_KWH = (*(10.0**power for power in range(3, 10)), 2**32 / 1e3, 2**32 / 1e2, 2**31 / 1e3)
+# Where registers turn over: after four to nine digits, or after 32 (31) bits of watt-hours or of ten of them.
+MODULI_KWH = (*(10.0**power for power in range(4, 10)), 2**32 / 1e3, 2**32 / 1e2, 2**31 / 1e3)
 
 BREAKS: dict[str, Kind] = {"rollover": "rollover", "reset": "reset", "replacement": "replacement"}
 

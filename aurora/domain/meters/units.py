@@ -16,6 +16,8 @@ from aurora.domain.meters.readings import SERIES
 WATT_HOURS = 1_000.0
 # Where the unit changes a register grows by no more than so much of what it shows, or the change is not seen as one of unit alone.
 MOST_GROWTH = 1.1
+# How much faster or slower than before it may count then, beside the thousand times; a register that stands still tells nothing of it.
+MOST_FASTER = 30.0
 # Of readings at one level the greatest is no more than so many times the least.
 LEVEL = 1.5
 # Registers below this have too few digits to tell a change of unit from another meter. [kWh]
@@ -39,8 +41,8 @@ def switches(readings: pl.DataFrame) -> pl.DataFrame:
     )
     if not marked.select((pl.col("begins") | pl.col("ends")).any()).item():
         return frame([])
-    stays, was = _is_level(0, CONFIRMED_BY - 1), _is_level(-CONFIRMED_BY, -1)
-    found = marked.filter((pl.col("begins") | pl.col("ends")) & stays & was & (pl.col("register") == pl.col("register").shift(1)))
+    is_level = _is_level(0, CONFIRMED_BY - 1) & _is_level(-CONFIRMED_BY, -1) & (pl.col("register") == pl.col("register").shift(1))
+    found = marked.filter((pl.col("begins") | pl.col("ends")) & is_level & _counts_on())
     return frame([_event(*row) for row in found.select(*SERIES, "measured_at", "before", "value").iter_rows()])
 
 
@@ -53,6 +55,14 @@ def _is_level(first: int, last: int) -> pl.Expr:
         for n in pairs
     ]
     return pl.all_horizontal(steps).fill_null(value=False)
+
+
+def _counts_on() -> pl.Expr:
+    """Whether the rise after a change, by the factor of the change, is about that before it."""
+    value = pl.col("value")
+    rise, before = value.shift(1 - CONFIRMED_BY) - value, value.shift(1) - value.shift(CONFIRMED_BY)
+    factor = pl.when(pl.col("begins")).then(WATT_HOURS).otherwise(1 / WATT_HOURS)
+    return (rise <= 0) | (before <= 0) | (rise / before / factor).is_between(1 / MOST_FASTER, MOST_FASTER)
 
 
 def _event(
