@@ -1,9 +1,9 @@
 """SQL over the published lake: DuckDB in memory, with every table as a view of one publication."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import duckdb
@@ -18,18 +18,34 @@ from aurora.lake.tables import TABLES
 NAME = re.compile(r"""'(?:[^']|'')*'|"?\b(bronze|silver|gold|dims|meta)["]?[./]["]?([a-z0-9_]+)\b"?""", re.IGNORECASE)
 
 
-def rows_of(snapshot: Snapshot, name: str, *, is_newest: bool, between: Sequence[Between] = ()) -> pl.LazyFrame:
-    """Rows of a table as a publication has them.
+ASKING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+
+def version_of(snapshot: Snapshot, name: str, *, is_newest: bool) -> int | None:
+    """The version of a table that a publication has; None where it has none.
 
     What is only appended to is read at its newest commit, or with an earlier publication as far as that had read it.
     """
     if name in snapshot.versions:
-        return snapshot.scan(name, between)
+        return snapshot.versions[name]
     if name == MANIFEST or (name.startswith("bronze/") and is_newest):
-        return snapshot.lake.scan(name, between=between)
-    if name in snapshot.consumed:
-        return snapshot.lake.scan(name, version=snapshot.consumed[name], between=between)
-    return snapshot.scan(name)
+        return snapshot.lake.version(name)
+    return snapshot.consumed.get(name)
+
+
+def files_of(snapshot: Snapshot, name: str, *, is_newest: bool) -> list[str]:
+    """Paths on this machine of the files that hold a table's rows as a publication has them."""
+    version = version_of(snapshot, name, is_newest=is_newest)
+    if version is None:
+        return []
+    paths = snapshot.lake.files(name, version).get_column("path").to_list()
+    return snapshot.lake.storage.local_paths([f"{name}/{path}" for path in paths], snapshot.lake.scratch)
+
+
+def rows_of(snapshot: Snapshot, name: str, *, is_newest: bool, between: Sequence[Between] = ()) -> pl.LazyFrame:
+    """Rows of a table as a publication has them, of the version that `version_of` names."""
+    version = version_of(snapshot, name, is_newest=is_newest)
+    return snapshot.scan(name) if version is None else snapshot.lake.scan(name, version=version, between=between)
 
 
 def ask(snapshot: Snapshot, query: str, *, is_newest: bool = True) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -45,21 +61,46 @@ def ask(snapshot: Snapshot, query: str, *, is_newest: bool = True) -> tuple[list
     """
     if not query.strip():
         raise Refused('Give a query, such as: aurora sql "select * from gold.energy_daily".')
-    used = {f"{layer}/{name}".lower() for layer, name in NAME.findall(query)} & set(TABLES)
+    used = sorted({f"{layer}/{name}".lower() for layer, name in NAME.findall(query)} & set(TABLES))
     with duckdb.connect(":memory:") as connection:
         connection.execute("set TimeZone = 'UTC'")
-        for name in sorted(used):
-            connection.register(name.replace("/", "__"), rows_of(snapshot, name, is_newest=is_newest).collect().to_arrow())
-        connection.execute("set enable_external_access = false")
-        rewritten = NAME.sub(lambda match: _view(match, used), query)
+        for name in used:
+            _show(connection, snapshot, name, is_newest=is_newest)
+        connection.execute("set enable_external_access = false; set lock_configuration = true")
         try:
-            result = connection.execute(rewritten)
+            result = connection.execute(_only_asking(connection, NAME.sub(lambda match: _view(match, used), query)))
             return [column[0] for column in result.description or []], result.fetchall()
         except duckdb.Error as error:
             tables = ", ".join(sorted(name.replace("/", ".") for name in TABLES))
             raise Refused(f"The query cannot be run: {str(error).splitlines()[0]} Tables: {tables}.") from None
 
 
-def _view(match: re.Match[str], used: set[str]) -> str:
+def _show(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str, *, is_newest: bool) -> None:
+    """Make a table's rows a view: of its files themselves where they are on this machine, which is as fast as DuckDB reads."""
+    view, empty = name.replace("/", "__"), TABLES[name].file_schema.empty_table()
+    files = files_of(snapshot, name, is_newest=is_newest) if snapshot.lake.storage.is_local else None
+    if not files:
+        rows = rows_of(snapshot, name, is_newest=is_newest).collect().to_arrow() if files is None else empty
+        connection.register(view, rows)
+        return
+    connection.register(f"{view}__empty", empty)
+    listed = "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in files) + "]"
+    connection.execute(f"set allowed_paths = list_concat(current_setting('allowed_paths'), {listed})")
+    # A file that was written before a column was added has none of it.
+    connection.execute(
+        f"create view {view} as from {view}__empty union all by name"
+        f" select * from read_parquet({listed}, union_by_name = true, hive_partitioning = false)"
+    )
+
+
+def _only_asking(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """The query, where it is one and changes nothing: the files that it may read are those of the lake."""
+    found = connection.extract_statements(query)
+    if len(found) != 1 or found[0].type not in ASKING:
+        raise duckdb.InvalidInputException("One statement that only asks is run, such as a select.")
+    return query
+
+
+def _view(match: re.Match[str], used: Collection[str]) -> str:
     name = f"{match[1]}/{match[2]}".lower()
     return '"' + name.replace("/", "__") + '"' if name in used else match[0]

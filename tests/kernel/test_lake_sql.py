@@ -1,5 +1,6 @@
 """SQL over the lake: tables by their names, texts left alone, refusals in one line."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pytest
 from aurora.errors import Refused
 from aurora.lake import manifest
 from aurora.lake.manifest import Snapshot
-from aurora.lake.sql import ask
+from aurora.lake.sql import ask, files_of
 from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES
 
@@ -41,10 +42,34 @@ def test_text_that_looks_like_a_table_is_left_alone(filled: Snapshot) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["", "select", "select * from gold.nothing", "select * from read_csv('/etc/passwd')", "copy (select 1) to '/tmp/x'"]
+    "query",
+    [
+        "",
+        "select",
+        "select * from gold.nothing",
+        "select * from read_csv('/etc/passwd')",
+        "copy (select 1) to '/tmp/x'",
+        "select 1; select 2",
+        "insert into bronze.readings select * from bronze.readings",
+        "set enable_external_access = true",
+    ],
 )
 def test_query_that_cannot_be_run_is_one_line_with_the_way_out(filled: Snapshot, query: str) -> None:
     with pytest.raises(Refused) as refused:
         ask(filled, query)
     assert "\n" not in str(refused.value)
     assert "gold.energy_daily" in str(refused.value)
+
+
+def test_file_of_the_lake_that_is_no_table_of_the_query_cannot_be_read(filled: Snapshot) -> None:
+    [path] = files_of(filled, "bronze/readings", is_newest=True)
+    for query in (f"copy (select 1) to '{path}'", f"select * from read_parquet('{path}')"):
+        with pytest.raises(Refused):
+            ask(filled, f"{query} -- gold.energy_daily")
+
+
+def test_column_that_older_files_lack_is_null(filled: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = TABLES["bronze/readings"]
+    grown = replace(table, schema=table.schema.append(pa.field("added", pa.string())))
+    monkeypatch.setitem(TABLES, "bronze/readings", grown)
+    assert ask(filled, "select value, added from bronze.readings") == (["value", "added"], [(1.5, None)])
