@@ -109,7 +109,7 @@ def _decimals(chance: random.Random, minutes: list[int], kwh: list[float]) -> Tr
     place = chance.randrange(10, len(kwh) - 10)
     if chance.random() < 0.5:
         told = kwh[:place] + [float(int(value)) for value in kwh[place:]]
-        return Truth(minutes, kwh, told, is_hit=told[place] < told[place - 1], unknown_kwh=kwh[-1] - told[-1])
+        return Truth(minutes, kwh, told, is_hit=told[place] < told[place - 1], unknown_kwh=kwh[-1] - max(told))
     length = chance.randint(1, 3)
     told = [round(value * 1000) * 1.0 if place <= at < place + length else value for at, value in enumerate(kwh)]
     return Truth(minutes, kwh, told, is_hit=told != kwh)

@@ -169,7 +169,15 @@ def test_declared_replacement_counts_from_what_the_new_meter_showed() -> None:
 def test_register_that_goes_on_after_days_of_silence_loses_nothing() -> None:
     found = _read([100.0, 100.5, *([None] * 500), 160.0, 160.5])
     assert _sum(found) == pytest.approx(60.5)
-    assert found.quarters.filter(pl.col("quality") == "estimated").height == 501
+    estimated = found.quarters.filter(pl.col("quality") == "estimated")
+    assert estimated.height == 501
+    # 501 quarters are more than two days: the energy is known, when it passed is not.
+    assert estimated["covered_seconds"].unique().to_list() == [0.0]
+
+
+def test_register_that_goes_on_within_two_days_covers_them() -> None:
+    found = _read([100.0, 100.5, *([None] * 190), 160.0, 160.5])
+    assert found.quarters["covered_seconds"].unique().to_list() == [900.0]
 
 
 def test_rise_beyond_physics_is_unknown_and_said() -> None:

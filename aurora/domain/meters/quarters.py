@@ -7,6 +7,10 @@ from aurora.domain.meters.readings import QUARTER_US, SERIES
 # Of two measures that cover a quarter equally well, the one that was metered for longest counts.
 PRECEDENCE = {"interval_kwh": 0, "register_kwh": 1, "power_kw": 2}
 
+# Between two readings of a register that are further apart its energy is known and still shared by time, but no moment counts as covered:
+# when it passed nobody can say. [us]
+LONGEST_COVERED_US = {"register_kwh": 48 * 3_600_000_000}
+
 
 def lay_out(segments: pl.DataFrame) -> pl.DataFrame:
     """Energy of each quarter hour; a span over several shares its energy by time, so that its own sum stays exact.
@@ -47,4 +51,7 @@ def _cut_at_quarters(segments: pl.DataFrame) -> pl.DataFrame:
     begin = pl.max_horizontal("start_us", pl.col("quarter") * QUARTER_US)
     end = pl.min_horizontal("end_us", (pl.col("quarter") + 1) * QUARTER_US)
     share = (end - begin) / (pl.col("end_us") - pl.col("start_us"))
-    return pieces.with_columns((pl.col("energy_kwh") * share).alias("energy_kwh"), (end - begin).alias("covered_us"))
+    longest = pl.col("measure").replace_strict(LONGEST_COVERED_US, default=None, return_dtype=pl.Int64)
+    is_covered = (pl.col("end_us") - pl.col("start_us") <= longest).fill_null(value=True)
+    covered = pl.when(is_covered).then(end - begin).otherwise(pl.lit(0, dtype=pl.Int64))
+    return pieces.with_columns((pl.col("energy_kwh") * share).alias("energy_kwh"), covered.alias("covered_us"))
