@@ -59,7 +59,7 @@ def test_change_of_unit_holds_for_readings_of_later_refreshes(neighbourhood: Any
 
 def test_change_of_unit_that_arrives_late_reaches_every_later_day(neighbourhood: Any) -> None:
     # Until the days between came nobody could see that the unit had changed rather than the meter.
-    neighbourhood.land(_kwh(range(3)) + _kwh(range(96, 120), in_wh_from=0), NOW)
+    neighbourhood.land(_kwh(range(3)) + _kwh(range(96, 150), in_wh_from=0), NOW)
     neighbourhood.refresh(NOW)
     assert "unit_switch" not in neighbourhood.table("gold/meter_events")["kind"].to_list()
     neighbourhood.land(_kwh(range(3, 96), in_wh_from=50), NOW + timedelta(seconds=1))
@@ -67,8 +67,8 @@ def test_change_of_unit_that_arrives_late_reaches_every_later_day(neighbourhood:
     left = neighbourhood.refresh(NOW, budget_seconds=0.0)
     assert left.pending_days > 0
     neighbourhood.refresh(NOW)
-    assert _by_day(neighbourhood)[14] == pytest.approx(12.0)
-    assert neighbourhood.table("silver/energy")["energy_kwh"].sum() == pytest.approx(119 / 2)
+    assert _by_day(neighbourhood)[15] == pytest.approx(12.0)
+    assert neighbourhood.table("silver/energy")["energy_kwh"].sum() == pytest.approx(149 / 2)
 
 
 def test_change_of_unit_goes_with_the_readings_that_showed_it(neighbourhood: Any) -> None:
@@ -102,13 +102,13 @@ def test_one_reversed_decision_changes_its_day_alone_and_comes_back(neighbourhoo
 
 
 def test_reversed_change_of_unit_is_followed_on_every_later_day(neighbourhood: Any) -> None:
-    neighbourhood.land(_kwh(range(96), in_wh_from=40), NOW)
+    neighbourhood.land(_kwh(range(200), in_wh_from=40), NOW)
     neighbourhood.refresh(NOW)
     (event,) = neighbourhood.table("gold/meter_events").iter_rows(named=True)
     _reverse(neighbourhood, event)
     neighbourhood.refresh(NOW)
     # 500 kWh an hour is what nobody without a known fuse is held to be beyond.
-    assert _by_day(neighbourhood)[13] == pytest.approx(500.0 * 24)
+    assert _by_day(neighbourhood)[17] == pytest.approx(500.0 * 24)
     (listed,) = neighbourhood.table("gold/meter_events").filter(pl.col("kind") == "unit_switch").iter_rows(named=True)
     assert listed["is_overruled"]
 
