@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from aurora.errors import Refused
 from aurora.lake.store import Lake
 from ingestion.format_states import LARGEST_BYTES, FormatStates
 from ingestion.landing import Landing
 from ingestion.listener import Listener, broker_address
 from ingestion.registry import DeviceRegistry
 from ingestion.server import open_service
+from orchestration.running.status import listeners
 
 READINGS = "bronze/readings"
 FULL = {
@@ -89,3 +91,16 @@ def test_note_says_how_the_connection_is_and_since_when(settings, home, accounts
     assert datetime.fromisoformat(since).tzinfo is not None
     assert "connection ended" in home.read_note("listener")["reason"]
     listener.stop()
+
+
+def test_status_names_each_listener_whether_it_runs_or_not(settings, home) -> None:
+    two = settings.model_copy(update={"listeners": 2, "broker": "mosquitto"})
+    home.note("listener", {"state": "connected", "since": "2026-11-01T12:00:00+00:00", "reason": ""})
+    found = listeners(two, home)
+    assert [one["state"] for one in found.values()] == ["connected", "waiting"]
+    assert found["listener-2"]["reason"] == "it does not run"
+
+
+def test_several_listeners_refused_on_the_embedded_broker(settings, home) -> None:
+    with pytest.raises(Refused, match="AURORA_BROKER=mosquitto"):
+        broker_address(settings.model_copy(update={"listeners": 2}), home)

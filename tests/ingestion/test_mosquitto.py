@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from ingestion import mosquitto
 from ingestion.mosquitto import BrokerLog, RightsKeeper, keep_fresh
 from ingestion.mosquitto_files import rights_of, write_configuration
 from ingestion.server import open_service
+from tests.ingestion.conftest import wait_for
 
 READINGS, REJECTED = "bronze/readings", "bronze/rejected"
 needs_mosquitto = pytest.mark.needs("mosquitto")
@@ -30,16 +32,24 @@ def managed(settings: Settings) -> Settings:
     return settings.model_copy(update={"broker": "mosquitto"})
 
 
-@pytest.fixture
-def run_mosquitto(managed: Settings, home: Home, accounts, eventually) -> Iterator[Settings]:
+@contextmanager
+def serving(managed: Settings, home: Home) -> Iterator[None]:
     """Mosquitto as `aurora up` runs it, in a thread of this process."""
+    home.note("broker", {})
     stop = threading.Event()
     thread = threading.Thread(target=mosquitto.serve, args=(managed, home, stop), daemon=True)
     thread.start()
-    eventually(lambda: home.read_note("broker"))
-    yield managed
+    wait_for(lambda: home.read_note("broker"))
+    yield
     stop.set()
     thread.join(timeout=10)
+
+
+@pytest.fixture
+def run_mosquitto(managed: Settings, home: Home, accounts) -> Iterator[Settings]:
+    """Mosquitto while the test runs."""
+    with serving(managed, home):
+        yield managed
 
 
 @pytest.fixture(params=["embedded", pytest.param("mosquitto", marks=needs_mosquitto)])
@@ -150,6 +160,20 @@ def test_first_message_ever_waits_for_a_listener_that_never_ran(
         eventually(lambda: lake.scan(READINGS).filter(channel="grid_import").collect().height == 20)
         assert home.read_note("listener")["state"] == "connected"
     assert lake.scan(REJECTED).collect().is_empty()
+
+
+@needs_mosquitto
+def test_messages_of_a_new_device_wait_for_a_listener_away_since_before_a_restart(
+    managed, home, connect, new_device, as_reading, lake: Lake, eventually, lets_in
+) -> None:
+    with serving(managed, home):
+        pass
+    with serving(managed, home):
+        one = new_device("meter-1")
+        eventually(lambda: lets_in(one.device_id, one.key), 5)
+        connect(one.device_id, one.key).publish(one.topic, as_reading(1.0))
+        with open_service(managed, home):
+            eventually(lambda: lake.scan(READINGS).collect().height == 1)
 
 
 def test_too_large_payloads_refused_with_a_reason_or_ended(
