@@ -12,6 +12,8 @@ from transform.bronze import Bronze, Range
 
 EVENTS = "gold/meter_events"
 UNIT_SWITCH = "unit_switch"
+# Where raw readings are gone the last one of each local day is kept: no two are further apart while the device sends.
+KEPT_APART = timedelta(days=2)
 ARRIVAL = ["device_id", "channel", "measured_at", "received_at", "sequence", "source"]
 
 
@@ -75,17 +77,33 @@ def _difference(held: pl.DataFrame, arrived: Arrived, devices: pl.DataFrame) -> 
         found.append(came.join(left, on="event_id", how="anti"))
         lost.append(left.join(came, on="event_id", how="anti"))
     if arrived.whole:
-        every = arrived.now.registers_of(arrived.whole)
-        since = metered.as_metered(every, devices).group_by("device_id", "channel").agg(pl.col("measured_at").min().alias("since"))
-        anew = held.join(since, on=["device_id", "channel"]).filter(pl.col("at") >= pl.col("since"))
-        fresh = _found(every, devices)
-        found.append(fresh.join(anew, on="event_id", how="anti"))
-        lost.append(anew.join(fresh, on="event_id", how="anti"))
+        fresh, stale = _anew(held.filter(pl.col("device_id").is_in(arrived.whole)), arrived, devices)
+        found.append(fresh)
+        lost.append(stale)
     empty = _found(arrived.now.registers([], []), devices)
     come = pl.concat([empty, *found]).unique("event_id")
     left_ids = pl.concat([empty.select("event_id"), *[rows.select("event_id") for rows in lost]]).unique()
     gone = held.join(left_ids.join(come, on="event_id", how="anti"), on="event_id", how="semi")
     return gone, come.join(held, on="event_id", how="anti")
+
+
+def _anew(held: pl.DataFrame, arrived: Arrived, devices: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Changes of unit found in all readings of devices, and those held that are none by them.
+
+    One that is held stands where the reading that showed it is no longer kept; the next one kept would show it again.
+    """
+    every = metered.as_metered(arrived.now.registers_of(arrived.whole), devices)
+    place = ["device_id", "channel", "at"]
+    went = metered.as_metered(arrived.withdrawn.filter(pl.col("measure") == "register_kwh"), devices)
+    seen = pl.concat([rows.select("device_id", "channel", pl.col("measured_at").alias("at")) for rows in (every, went)]).unique()
+    stands = held.join(seen, on=place, how="anti")
+    now = units.switches(current(every))
+    again = now.join(stands.select("device_id", "channel", pl.col("at").alias("held_at")), on=["device_id", "channel"]).filter(
+        (pl.col("at") > pl.col("held_at")) & (pl.col("at") - pl.col("held_at") < KEPT_APART)
+    )
+    fresh = now.join(again, on="event_id", how="anti").join(held, on="event_id", how="anti")
+    stale = held.join(stands, on="event_id", how="anti").join(now, on="event_id", how="anti")
+    return fresh, stale
 
 
 def _found(readings: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:

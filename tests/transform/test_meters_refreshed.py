@@ -1,13 +1,17 @@
 """Decisions how meters were read, through the refresh: they hold for later days, follow their readings, and can be reversed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from aurora.accounts import overrules
-from transform import bounds
+from aurora.lake.store import open_lake
+from transform import bounds, switches
+from transform.bronze import Bronze
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = datetime(2026, 11, 10, tzinfo=UTC)
@@ -69,6 +73,23 @@ def test_change_of_unit_that_arrives_late_reaches_every_later_day(neighbourhood:
     neighbourhood.refresh(NOW)
     assert _by_day(neighbourhood)[15] == pytest.approx(12.0)
     assert neighbourhood.table("silver/energy")["energy_kwh"].sum() == pytest.approx(149 / 2)
+
+
+def test_change_of_unit_stands_where_one_reading_a_day_is_kept(neighbourhood: Any, tmp_path: Path) -> None:
+    rows = _kwh(range(240), in_wh_from=100)
+    neighbourhood.land(rows, NOW)
+    neighbourhood.refresh(NOW)
+    events = neighbourhood.table("gold/meter_events")
+    thinned = replace(neighbourhood, lake=open_lake(str(tmp_path / "thin")))
+    thinned.lake.create_tables()
+    thinned.land(rows[23::24], NOW)
+    bronze = Bronze(thinned.lake, thinned.lake.version("bronze/readings"))
+    nothing = thinned.lake.scan("bronze/readings").collect().head(0)
+    devices = pl.DataFrame({"device_id": [DEVICE]}).with_columns(factor=pl.lit(None, pl.Float64), channels=pl.lit(None, pl.String))
+    fresh, stale = switches._anew(events, switches.Arrived(nothing, nothing, [DEVICE], bronze, bronze), devices)
+    assert (fresh.height, stale.height) == (0, 0)
+    fresh, _ = switches._anew(events.head(0), switches.Arrived(nothing, nothing, [DEVICE], bronze, bronze), devices)
+    assert fresh["at"].to_list() == [DAY + timedelta(hours=119)]
 
 
 def test_change_of_unit_goes_with_the_readings_that_showed_it(neighbourhood: Any) -> None:
