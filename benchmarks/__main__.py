@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from aurora import logs
-from benchmarks import api, batches, lake, landing, refresh
+from benchmarks import api, batches, commits, lake, landing, refresh
 
 FOLDER = Path(".bench")
 
@@ -22,6 +22,8 @@ def main() -> None:
         landing.main()
     if "batches" in wanted:
         batches.main()
+    if "commits" in wanted:
+        commits.main()
     if "refresh" in wanted:
         refresh.main(FOLDER / "refresh")
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from deltalake import Schema
 
-from aurora.lake.store import SCHEMA_VERSION, Lake, schema_version_of
+from aurora.lake.schemas import SCHEMA_VERSION, schema_version_of
+from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES, LakeTable
 
 Step = Callable[[Lake, LakeTable], None]

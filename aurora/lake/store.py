@@ -27,16 +27,16 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from aurora.errors import Gone, NotReady, Refused
+from aurora.errors import Gone, NotReady
 from aurora.lake.actions import add_again, may_hold, partition_of, remove, statistics_of, with_checksum
 from aurora.lake.checksums import checked_name
 from aurora.lake.layout import blocks, conform, conform_frame
+from aurora.lake.schemas import SCHEMA_VERSION, refuse_later, refuse_older
 from aurora.lake.storage import Storage, open_storage
 from aurora.lake.tables import TABLES, LakeTable
 
 # What the place of the lake may raise and what may pass by itself: a full disk, a network that is away, a commit that lost a race.
 PASSING_ERRORS = (OSError, DeltaError, pa.ArrowException)
-SCHEMA_VERSION = "aurora.schema_version"
 WRITERS = 4
 BRONZE_ROW_GROUP = 60_000
 WITHDRAWAL = "withdrawal"
@@ -127,7 +127,7 @@ class Lake:
             try:
                 if opened is None:
                     opened = DeltaTable(self.storage.table_uri(name), version=version, storage_options=self.storage.options or None)
-                    _refuse_later(name, opened)
+                    refuse_later(name, opened)
                     if version is not None:
                         self._forget_older(name)
                     self._opened[name, version] = opened
@@ -357,21 +357,11 @@ class Lake:
             self.storage.sync(target)
         return AddAction(path, len(whole), partition, int(time.time() * 1000), True, statistics_of(rows, table))
 
-    def _refuse_older(self, table: LakeTable, opened: DeltaTable) -> None:
-        """Keep rows out of a table whose columns they do not match; looked at once, since a schema only ever grows."""
-        if table.name in self._current:
-            return
-        version = schema_version_of(opened)
-        if version < table.schema_version:
-            raise NotReady(
-                f"{table.name} has schema version {version}, this Aurora writes {table.schema_version}."
-                " Run `aurora init`, which brings the lake up to date and keeps what is there."
-            )
-        self._current.add(table.name)
-
     def _commit(self, table: LakeTable, opened: DeltaTable, actions: list[Any], properties: CommitProperties) -> None:
         with self._lock:
-            self._refuse_older(table, opened)
+            if table.name not in self._current:
+                refuse_older(table, opened)
+                self._current.add(table.name)
             opened.create_write_transaction(
                 actions,
                 "append",
@@ -383,17 +373,6 @@ class Lake:
             opened.update_incremental()
         if self.sync:
             self.storage.sync(f"{table.name}/_delta_log/{opened.version():020d}.json")
-
-
-def schema_version_of(opened: DeltaTable) -> int:
-    """The schema version that a table says it has; 0 where it says none."""
-    return int(opened.metadata().configuration.get(SCHEMA_VERSION) or 0)
-
-
-def _refuse_later(name: str, opened: DeltaTable) -> None:
-    version, known = schema_version_of(opened), TABLES[name].schema_version if name in TABLES else 0
-    if version > known:
-        raise Refused(f"{name} has schema version {version}, this Aurora knows {known}: a later one wrote it. Install that version again.")
 
 
 def open_lake(uri: str, *, sync: bool = False, scratch: Path | None = None) -> Lake:

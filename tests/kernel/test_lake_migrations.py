@@ -12,7 +12,8 @@ from deltalake import DeltaTable
 from aurora.errors import NotReady, Refused
 from aurora.lake import migrations
 from aurora.lake.migrations import bring_up_to_date
-from aurora.lake.store import Lake, open_lake, schema_version_of
+from aurora.lake.schemas import schema_version_of
+from aurora.lake.store import Lake, open_lake
 from aurora.lake.tables import TABLES
 
 FIRST: dict[str, Any] = json.loads((Path(__file__).parent / "schemas_1.json").read_text())

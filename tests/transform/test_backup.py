@@ -23,6 +23,7 @@ from aurora.lake.store import open_lake
 from aurora.settings import Settings
 from tests.kernel.test_accounts import postgresql  # noqa: F401 a fixture
 from tests.transform.test_bucket import bucket  # noqa: F401 a fixture
+from transform.maintain import maintain
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -144,6 +145,7 @@ def test_backup_of_a_bucket_restores_into_a_folder_and_a_bucket(neighbourhood: A
     on_bucket = type(neighbourhood)(lake, neighbourhood.accounts, neighbourhood.home, neighbourhood.settings)
     on_bucket.land([_row(number) for number in range(5)], NOW)
     _backup(on_bucket, tmp_path / "copy")
+    maintain(on_bucket.lake, on_bucket.accounts, on_bucket.settings)
     for name, uri in (("a", ""), ("b", "s3://lake/elsewhere")):
         settings = _settings(tmp_path / name, lake_uri=uri)
         restore(tmp_path / "copy", settings)

@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import random
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from aurora import home as homes
 from aurora.accounts import leases
 from aurora.accounts.database import Accounts
 from aurora.errors import Busy, Gone
@@ -133,44 +131,42 @@ def test_a_second_maintainer_is_told_to_try_again(neighbourhood: Any) -> None:
         _maintain(neighbourhood, wait_seconds=0)
 
 
-def _work(folder: str, kind: str, rounds: int, results: Any) -> None:
-    """Maintain, or refresh, again and again in a process of its own."""
+def _work(folder: str, rounds: int, start: Any, results: Any) -> None:
+    """Maintain again and again in a process of its own."""
+    from transform import compaction
+
     settings = Settings(home=Path(folder), _env_file=None)  # pyright: ignore[reportCallIssue]
     lake, accounts = open_lake(settings.resolved_lake_uri), Accounts(settings.resolved_database_url)
-    replaced = 0
-    for _ in range(rounds):
-        if kind == "maintain":
-            replaced += maintain(lake, accounts, settings, wait_seconds=60).files_replaced
-        else:
-            from transform.refresh import Refresher
-
-            Refresher(lake, accounts, homes.open_home(settings), settings).run(now=NOW, wait_seconds=60)
-    results.put((kind, replaced))
+    compaction.FILES_A_TABLE = 2
+    start.wait(60)
+    results.put(
+        sum(maintain(lake, accounts, settings, is_light=number % 5 > 0, wait_seconds=60).files_replaced for number in range(rounds))
+    )
 
 
 def test_two_maintainers_and_a_refresh_at_once_double_and_lose_nothing(neighbourhood: Any, count: Callable[[int, int], int]) -> None:
-    rounds = count(2, 40)
-    neighbourhood.refresh(NOW)
+    rounds = count(10, 400)
+    for landed in range(30):
+        neighbourhood.land([_row(landed, value=1.0)], NOW + timedelta(seconds=landed))
     context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    kinds = ["maintain", "maintain", "refresh"]
-    arguments = [(str(neighbourhood.home.path), kind, rounds, results) for kind in kinds]
-    processes = [context.Process(target=_work, args=one) for one in arguments]
+    results, start = context.Queue(), context.Barrier(2)
+    processes = [context.Process(target=_work, args=(str(neighbourhood.home.path), rounds, start, results)) for _ in range(2)]
     for process in processes:
         process.start()
-    landed = 0
+    landed, refreshes = 30, 0
     while any(process.is_alive() for process in processes):
         neighbourhood.land([_row(landed, value=1.0)], NOW + timedelta(seconds=landed))
         landed += 1
-        time.sleep(0.02)
+        if landed % 20 == 0:
+            neighbourhood.refresh(NOW)
+            refreshes += 1
     for process in processes:
         process.join(120)
         assert process.exitcode == 0
-    told = [results.get(timeout=10) for _ in kinds]
+    replaced = [results.get(timeout=10) for _ in processes]
     neighbourhood.refresh(NOW)
-    replaced = sum(files for kind, files in told if kind == "maintain")
-    print(f"{landed} commits landed beside {2 * rounds} rounds of maintenance that replaced {replaced} files")
-    assert replaced > 0
+    print(f"{landed} commits and {refreshes} refreshes beside {2 * rounds} rounds of maintenance that replaced {replaced} files")
+    assert min(replaced) > 0, "only one of the two ever had something to do"
     assert neighbourhood.lake.scan("bronze/readings").collect().height == landed
     assert neighbourhood.table("silver/energy")["energy_kwh"].sum() == pytest.approx(landed, abs=1e-9)
 

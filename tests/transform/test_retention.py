@@ -1,5 +1,6 @@
 """Raw readings go when their time is over, and every figure stands: through rebuilds, late readings, moved sites and devices."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from aurora import home as homes
 from aurora.accounts import devices, sites
+from aurora.accounts.database import Accounts
 from aurora.lake import manifest
 from aurora.lake.store import open_lake
 from aurora.lake.tables import TABLES
@@ -45,11 +48,21 @@ def _land_history(neighbourhood: Any, days: int) -> None:
     neighbourhood.refresh(NOW)
 
 
+@pytest.fixture(scope="module")
+def history(shared_neighbourhood: Any) -> Any:
+    """Six days, of which 14 to 16 November are past their time at LATER; not to be changed."""
+    _land_history(shared_neighbourhood, 6)
+    shared_neighbourhood.accounts.engine.dispose()
+    return shared_neighbourhood
+
+
 @pytest.fixture
-def kept(neighbourhood: Any) -> Any:
-    """Six days, of which 14 to 16 November are past their time at LATER."""
-    _land_history(neighbourhood, 6)
-    return neighbourhood
+def kept(history: Any, tmp_path: Path) -> Any:
+    """The same in a home of the test's own."""
+    shutil.copytree(history.home.path, tmp_path / "home")
+    settings = history.settings.model_copy(update={"home": tmp_path / "home"})
+    lake, accounts = open_lake(str(tmp_path / "home" / "lake")), Accounts(f"sqlite:///{tmp_path / 'home' / 'accounts.sqlite'}")
+    return type(history)(lake, accounts, homes.open_home(settings), settings)
 
 
 def _maintain(neighbourhood: Any, now: datetime, **how: Any) -> Maintained:
