@@ -192,6 +192,7 @@ def test_two_listeners_share_and_one_that_is_killed_loses_and_doubles_nothing(
     plant.settle()
     plant.eventually(lambda: len(plant.stored()) == plant.sent)
     assert [0.3 < share < 0.7 for share in _shares(plant)] == [True, True]
+    assert plant.again() == 0
     for _ in range(rounds):
         plant.send(2_000)
         time.sleep(chance.uniform(0.02, 0.3))
