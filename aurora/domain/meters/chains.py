@@ -19,6 +19,9 @@ CALM_READINGS = MOST_LEFT_OUT + 1
 # Two breaks cost more than `MOST_LEFT_OUT` readings and less than one more; one break less than two readings.
 ROLLOVER_COST, RESET_COST, REPLACEMENT_COST = 0.5, 1.6, 1.9
 
+# Registers sent as 32-bit numbers fall by as much without a reason. [kWh]
+PRECISION_KWH = 0.05
+
 # Where registers turn over: after four to nine digits, or after 32 (31) bits of watt-hours or of ten of them.
 MODULI_KWH = (*(10.0**power for power in range(4, 10)), 2**32 / 1e3, 2**32 / 1e2, 2**31 / 1e3)
 
@@ -99,9 +102,9 @@ def modulus_kwh(value_kwh: float) -> float | None:
 
 
 def lost_decimals(before_kwh: float, after_kwh: float) -> bool:
-    """Whether a value fell no further than to its whole number, or than a 32-bit number's precision."""
+    """Whether a value fell no further than to its whole number, or than the precision of a 32-bit number, at most `PRECISION_KWH`."""
     fall = before_kwh - after_kwh
-    return fall <= max(1e-9, 1.2e-7 * before_kwh) or is_cut_to_whole(before_kwh, after_kwh)
+    return fall <= min(max(1e-9, 1.2e-7 * before_kwh), PRECISION_KWH) or is_cut_to_whole(before_kwh, after_kwh)
 
 
 def is_cut_to_whole(before_kwh: float, after_kwh: float) -> bool:

@@ -12,6 +12,7 @@ from aurora.domain.meters.chains import (
     CALM_READINGS,
     MOST_LEAP_KW,
     MOST_RESET_KW,
+    PRECISION_KWH,
     Follow,
     Link,
     Reading,
@@ -88,6 +89,8 @@ def _decide(readings: Sequence[Reading], register: Register) -> tuple[list[Span]
         decisions += [_left_out(lifted[place], before) for place in range(link.before + 1, link.after)]
         if link.step in BREAKS:
             decisions.append(_break(register, before, after))
+        elif before.value_kwh - after.value_kwh > PRECISION_KWH:
+            decisions.append(_cut(before, after))
         if link.energy_kwh is not None and after.at_us > before.at_us:
             spans.append((before.at_us, after.at_us, link.energy_kwh, crosses(before.at_us, after.at_us)))
     last = links[-1].after if links else first
@@ -172,17 +175,20 @@ def _with_decimals(readings: Sequence[Reading], register: Register) -> tuple[lis
         if not 0 < fall < 1 or not is_cut_to_whole(before.value_kwh, reading.value_kwh):
             continue
         shown = lifted[place - 1].value_kwh
-        told = (
-            f"{before.value_kwh:.3f} kWh was followed by {reading.value_kwh:.0f} kWh, without decimals; the difference is not counted twice"
-        )
         if register.is_overruled("dip", reading.at_us):
             continue
-        decisions.append(Decision("dip", reading.at_us, told, fall))
+        decisions.append(_cut(before, reading))
         for later in range(place, len(readings)):
             if readings[later].value_kwh != reading.value_kwh or readings[later].at_us - reading.at_us > STILL_US:
                 break
             lifted[later] = readings[later]._replace(value_kwh=shown)
     return lifted, decisions
+
+
+def _cut(before: Reading, after: Reading) -> Decision:
+    """That a reading lost its decimals."""
+    told = f"{before.value_kwh:.3f} kWh was followed by {after.value_kwh:.0f} kWh, without decimals; the difference is not counted twice"
+    return Decision("dip", after.at_us, told, before.value_kwh - after.value_kwh)
 
 
 def _caught_up(readings: Sequence[Reading], register: Register) -> tuple[dict[int, int], list[Decision]]:
