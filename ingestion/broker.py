@@ -10,6 +10,7 @@ import hmac
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -212,8 +213,20 @@ class PatientHandler(BrokerProtocolHandler):
                 waiter.set_result(puback)
 
 
+class Subscriptions(dict[str, list[tuple[Session, int]]]):
+    """Subscriptions by topic filter. amqtt waits within a loop over them, and ends a client that connects while another subscribes."""
+
+    def __iter__(self) -> Iterator[str]:
+        """The filters there are now, whichever come or go meanwhile."""
+        return iter(tuple(super().keys()))
+
+
 class PatientBroker(Broker):
     """amqtt's broker with handlers that wait for the commit, and retained messages only for those who may hear them."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._subscriptions = Subscriptions(self._subscriptions)
 
     async def _publish_retained_messages_for_subscription(self, subscription: tuple[str, int], session: Session) -> None:
         # amqtt offers a returning client the retained messages of everybody's subscriptions.

@@ -10,7 +10,7 @@ import pytest
 from aurora.accounts.keys import new_key, revoke_key
 from aurora.errors import Refused
 from aurora.lake.store import Lake
-from ingestion.broker import run
+from ingestion.broker import Subscriptions, run
 from ingestion.broker_login import login_problem
 from ingestion.listener import broker_address
 from ingestion.server import open_service
@@ -44,10 +44,11 @@ def test_foreign_topics_refused_for_publishing_and_subscribing(broker, connect, 
 
 def test_last_will_on_a_foreign_topic_refused(broker, settings, new_device) -> None:
     from paho.mqtt import client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion
 
     one = new_device("meter-1")
     answers: list[str] = []
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
     client.username_pw_set(one.device_id, one.key)
     client.will_set("aurora/v1/meter-2/status", "offline", qos=1)
     client.on_connect = lambda _c, _d, _f, reason, _p: answers.append(str(reason))
@@ -143,3 +144,10 @@ def test_login_is_tried_without_ending_the_listeners_session(
     one = new_device("meter-1")
     connect(one.device_id, one.key).publish(one.topic, as_reading(1.0))
     eventually(lambda: lake.scan("bronze/readings").collect().height)
+
+
+def test_subscriptions_may_change_while_amqtt_waits_in_a_loop_over_them() -> None:
+    held = Subscriptions({"a": [], "b": []})
+    seen = [held.setdefault(f"new/{topic}", []) == [] and topic for topic in held]
+    assert seen == ["a", "b"]
+    assert list(held) == ["a", "b", "new/a", "new/b"]
