@@ -190,6 +190,11 @@ def test_rise_beyond_physics_is_unknown_and_said() -> None:
     )
 
 
+def test_register_beyond_any_number_of_digits_is_read() -> None:
+    found = _read([1e12, 1e12 + 0.5, 1e12 + 1, 3.0, 3.5, 4.0])
+    assert _events(found) == [("reset", pytest.approx(3.0))]
+
+
 def test_rise_of_a_large_business_is_believed_where_nobody_knows_its_fuse() -> None:
     found = _read([0.0, 200.0, 400.0], bounds=None)
     assert _sum(found) == pytest.approx(400.0)

@@ -78,8 +78,11 @@ def read_one(readings: Sequence[Reading], register: Register) -> tuple[list[Span
     return spans, sorted(decisions + [one for one in reversed_ if (one.kind, one.at_us) not in known], key=lambda one: one.at_us)
 
 
-def _decide(readings: Sequence[Reading], register: Register) -> tuple[list[Span], list[Decision]]:
-    caught_up, decisions = _caught_up(readings, register)
+def _decide(
+    readings: Sequence[Reading], register: Register, passed_over: frozenset[int] = frozenset()
+) -> tuple[list[Span], list[Decision]]:
+    """Spans and decisions; at the times `passed_over` nothing is made good, since the readings before are not of one meter. [us]"""
+    caught_up, decisions = _caught_up(readings, register, passed_over)
     lifted, cut = _with_decimals([reading._replace(still_since_us=caught_up.get(reading.at_us)) for reading in readings], register)
     decisions += cut
     first, links = _links(lifted, register)
@@ -98,7 +101,11 @@ def _decide(readings: Sequence[Reading], register: Register) -> tuple[list[Span]
     decisions += [_left_out(reading, lifted[last], " so far") for reading in lifted[last + 1 :]]
     ends = {end_us for _, end_us, _, _ in spans}
     decisions = [decision for decision in decisions if decision.kind != "stuck" or decision.at_us in ends]
-    return _spread(spans, caught_up), sorted(decisions, key=lambda decision: decision.at_us)
+    spans = _spread(spans, caught_up)
+    too_much = passed_over | {end_us for _, end_us, _, _ in _beyond(spans, lifted, caught_up, register)}
+    if too_much != passed_over:
+        return _decide(readings, register, too_much)
+    return spans, sorted(decisions, key=lambda decision: decision.at_us)
 
 
 def _spread(spans: Sequence[Span], caught_up: dict[int, int]) -> list[Span]:
@@ -107,11 +114,18 @@ def _spread(spans: Sequence[Span], caught_up: dict[int, int]) -> list[Span]:
     for span in spans:
         begin_us, end_us, energy_kwh, is_spread = span
         since_us = caught_up.get(end_us, begin_us)
-        while since_us < begin_us and found and found[-1][1] == begin_us:
+        while found and found[-1][1] == begin_us and found[-1][0] >= since_us:
             begin_us, _, energy, _ = found.pop()
             energy_kwh, is_spread = energy_kwh + energy, True
         found.append((begin_us, end_us, energy_kwh, is_spread))
     return found
+
+
+def _beyond(spans: Sequence[Span], readings: Sequence[Reading], caught_up: dict[int, int], register: Register) -> list[Span]:
+    """Spans in which more was made good than can have passed, since the chain left out when the register stood still."""
+    doubted = [span for span in spans if span[1] in caught_up and not register.is_overruled("stuck", span[1])]
+    shown = {reading.at_us: reading for reading in readings} if doubted else {}
+    return [span for span in doubted if span[2] > limit_kwh(shown[span[0]], shown[span[1]], MOST_LEAP_KW) + 1e-9]
 
 
 def _links(readings: Sequence[Reading], register: Register) -> tuple[int, list[Link]]:
@@ -191,7 +205,7 @@ def _cut(before: Reading, after: Reading) -> Decision:
     return Decision("dip", after.at_us, told, before.value_kwh - after.value_kwh)
 
 
-def _caught_up(readings: Sequence[Reading], register: Register) -> tuple[dict[int, int], list[Decision]]:
+def _caught_up(readings: Sequence[Reading], register: Register, passed_over: frozenset[int]) -> tuple[dict[int, int], list[Decision]]:
     """When a register made good what it missed while it stood still: the time to since when; and the decisions. [us]
 
     Where a person says that it did not stand still, its rise is believed as it is.
@@ -200,7 +214,7 @@ def _caught_up(readings: Sequence[Reading], register: Register) -> tuple[dict[in
     decisions: list[Decision] = []
     for place, reading in enumerate(readings):
         start = stood_still_since(readings, place)
-        if start is None:
+        if start is None or reading.at_us in passed_over:
             continue
         is_overruled = register.is_overruled("stuck", reading.at_us)
         decisions.append(_stuck(readings, start, place)._replace(is_overruled=is_overruled))
@@ -233,7 +247,7 @@ def _break(register: Register, before: Reading, after: Reading) -> Decision:
     most = limit_kwh(before, after, MOST_LEAP_KW if after.value_kwh >= before.value_kwh else MOST_RESET_KW)
     fell = f"{before.value_kwh:.3f} kWh was followed by {after.value_kwh:.3f} kWh"
     rest = {
-        "rollover": f", past its end at {modulus_kwh(before.value_kwh):.3f} kWh: {energy or 0:.3f} kWh passed",
+        "rollover": f", past its end at {modulus_kwh(before.value_kwh) or 0:.3f} kWh: {energy or 0:.3f} kWh passed",
         "reset": ", counted from zero since",
         "replacement": f", not within the {most:.3f} kWh that can have passed since; the energy between is unknown",
     }
