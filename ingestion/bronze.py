@@ -145,6 +145,7 @@ def rejected_table(refused: Sequence[Refused], received_at: datetime) -> pa.Tabl
             "source": texts([r.source for r in refused]),
             "topic": texts([r.topic for r in refused]),
             "payload": texts([r.rejection.payload for r in refused]),
+            "payload_base64": texts([r.rejection.payload_base64 for r in refused]),
             "reason": texts([r.rejection.reason for r in refused]),
             "received_at": _same_time(received_at, len(refused)),
             "replayed_at": pa.nulls(len(refused), TIME),

@@ -65,7 +65,7 @@ class Batch:
             self.sources += repeat(source, len(decoded.readings))
         if decoded.rejections:
             self.refused += [bronze.Refused(rejection, source, topic) for rejection in decoded.rejections]
-            self.payload_bytes += sum(len(rejection.payload) for rejection in decoded.rejections)
+            self.payload_bytes += sum(rejection.size_bytes for rejection in decoded.rejections)
         if decoded.weather:
             self.weather.setdefault(source, []).extend(decoded.weather)
         if decoded.states:

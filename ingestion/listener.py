@@ -13,7 +13,7 @@ from aurora import logs, metrics, processes
 from aurora.errors import Busy, Refused, Transient
 from aurora.home import Home
 from aurora.settings import Settings
-from ingestion.decoders import KEPT_OF_TOO_LARGE_BYTES, decode
+from ingestion.decoders import decode, too_large
 from ingestion.format_states import FormatStates
 from ingestion.landing import Landing
 from ingestion.messages import Decoded, Limits, Message, State, joined, live_limits, refuse
@@ -300,7 +300,7 @@ class Listener:
                 return self._decode_foreign(topic, payload, limits, now, is_retained=is_retained)
         device = self._registry.find(route[0])
         if device is None:
-            return refuse(payload, "unknown_device", f"There is no device {route[0]}.", self._settings.max_message_bytes)
+            return too_large(payload, limits) or refuse(payload, "unknown_device", f"There is no device {route[0]}.")
         if topic not in self._routes and len(self._routes) < MOST_ROUTES:
             self._routes[topic] = route
         message = Message(device, route[1], topic, payload, now, is_retained)
@@ -312,7 +312,7 @@ class Listener:
         if not devices and topic.startswith(OWN_BRANCH):
             return Decoded()
         if not devices:
-            return refuse(payload, "unknown_topic", f"There is nothing at the topic {topic}.", KEPT_OF_TOO_LARGE_BYTES)
+            return too_large(payload, limits) or refuse(payload, "unknown_topic", f"There is nothing at the topic {topic}.")
         parts = [self._over_state(Message(device, FOREIGN, topic, payload, now, is_retained), limits) for device in devices]
         return parts[0] if len(parts) == 1 else joined(parts)
 

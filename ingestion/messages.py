@@ -1,5 +1,6 @@
 """What travels from an entry point to the writer: readings, weather, device states, and what was refused with its reason."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -116,15 +117,22 @@ class Rejection:
     Attributes:
         payload: What was refused, as text.
         faults: Every bad field, the decisive one first.
+        payload_base64: The bytes of what is no UTF-8; None where the text says them exactly.
     """
 
     payload: str
     faults: tuple[Fault, ...]
+    payload_base64: str | None = None
 
     @property
     def reason(self) -> str:
         """The decisive reason."""
         return self.faults[0].reason
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it occupies. [byte]"""
+        return len(self.payload) + len(self.payload_base64 or "")
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -204,7 +212,20 @@ def live_limits(settings: Settings, now: datetime) -> Limits:
 
 def refuse(payload: bytes, reason: str, sentence: str, keep_bytes: int | None = None) -> Decoded:
     """A message refused as a whole; at most `keep_bytes` of it are kept."""
-    return Decoded(rejections=(Rejection(as_text(payload[:keep_bytes]), (Fault("", reason, sentence),)),))
+    return Decoded(rejections=(rejection_of(payload[:keep_bytes], (Fault("", reason, sentence),)),))
+
+
+def rejection_of(payload: bytes, faults: tuple[Fault, ...]) -> Rejection:
+    """Bytes refused for these faults, kept so that exactly they can be put through again."""
+    try:
+        return Rejection(payload.decode("utf-8"), faults)
+    except UnicodeDecodeError:
+        return Rejection(as_text(payload), faults, b64encode(payload).decode("ascii"))
+
+
+def bytes_of(payload: str, payload_base64: str | None) -> bytes:
+    """The bytes that were refused, from the two columns that hold them."""
+    return payload.encode("utf-8") if payload_base64 is None else b64decode(payload_base64)
 
 
 def joined(parts: Sequence[Decoded]) -> Decoded:

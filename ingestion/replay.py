@@ -1,6 +1,6 @@
 """Puts refused payloads through again, each once: what is good by now lands, and a second row marks the replay."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 import polars as pl
@@ -14,7 +14,7 @@ from ingestion import bronze
 from ingestion.decoders import decode
 from ingestion.landing import Batch
 from ingestion.listener import FOREIGN
-from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, joined, refuse
+from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, bytes_of, joined, refuse
 from ingestion.registry import DeviceRegistry
 from ingestion.topics import split_topic
 
@@ -29,9 +29,13 @@ class Waiting:
     rejected_id: str
     topic: str | None
     payload: str
+    payload_base64: str | None
     source: str
     reason: str
     received_at: datetime
+
+
+WAITING = tuple(one.name for one in fields(Waiting))
 
 
 def replay_rejected(lake: Lake, accounts: Accounts, settings: Settings, reason: str | None = None, *, now: datetime | None = None) -> int:
@@ -65,7 +69,7 @@ def _waiting(lake: Lake, reason: str | None) -> list[Waiting]:
     left = rows.filter(pl.col("replayed_at").is_null()).join(replayed, on="rejected_id", how="anti")
     if reason is not None:
         left = left.filter(pl.col("reason") == reason)
-    chosen = left.sort("received_at", "rejected_id").select("rejected_id", "topic", "payload", "source", "reason", "received_at").collect()
+    chosen = left.sort("received_at", "rejected_id").select(*WAITING).collect()
     return [Waiting(*row) for row in chosen.iter_rows()]
 
 
@@ -79,7 +83,7 @@ def _decode(one: Waiting, registry: DeviceRegistry, limits: Limits, states: dict
         return refuse(b"", one.reason, "It cannot be taken today either.")
     parts = []
     for device in devices:
-        message = Message(device, route[1] if route else FOREIGN, topic, one.payload.encode(), one.received_at)
+        message = Message(device, route[1] if route else FOREIGN, topic, bytes_of(one.payload, one.payload_base64), one.received_at)
         decoded = decode(message, limits, states.get(device.device_id, NO_STATE))
         states[device.device_id] = decoded.state or states.get(device.device_id, NO_STATE)
         parts.append(decoded)
@@ -89,7 +93,7 @@ def _decode(one: Waiting, registry: DeviceRegistry, limits: Limits, states: dict
 def _marks(part: list[Waiting], received_at: datetime, now: datetime) -> pa.Table:
     rows = [
         {"rejected_id": one.rejected_id, "source": one.source, "topic": one.topic, "payload": one.payload, "reason": one.reason,
-         "received_at": received_at, "replayed_at": now}
+         "received_at": received_at, "replayed_at": now, "payload_base64": one.payload_base64}
         for one in part
     ]  # fmt: skip
     return pa.Table.from_pylist(rows, schema=TABLES[bronze.REJECTED].schema)

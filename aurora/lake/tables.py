@@ -108,16 +108,18 @@ TABLES: dict[str, LakeTable] = {
         LakeTable("bronze/device_status", _schema("device_id state at:at received_at:at"), key=("device_id", "at")),
         LakeTable(
             "bronze/rejected",
-            _schema("rejected_id source topic payload reason received_at:at replayed_at:at"),
+            _schema("rejected_id source topic payload reason received_at:at replayed_at:at payload_base64"),
             key=("rejected_id", "replayed_at"),
+            schema_version=2,
         ),
         LakeTable(
             "silver/energy",
             _schema(
                 "device_id site_id channel energy_source interval_start_at:at interval_seconds:i energy_kwh:f quality"
-                " covered_seconds:f local_date:date refresh_id"
+                " covered_seconds:f span_start_at:at span_seconds:i local_date:date refresh_id"
             ),
             key=("device_id", "channel", "interval_start_at"),
+            schema_version=2,
             scope=_SITE_DAY,
             sort=("site_id", "device_id", "channel", "interval_start_at"),
         ),

@@ -65,11 +65,18 @@ def known_decoders() -> dict[str, Decoder]:
     return found
 
 
+def too_large(payload: bytes, limits: Limits) -> Decoded | None:
+    """The refusal of a payload that is too large, of which the beginning is kept; None where it is not."""
+    if len(payload) <= limits.max_bytes:
+        return None
+    sentence = f"The payload has {len(payload)} bytes; at most {limits.max_bytes} are taken."
+    return refuse(payload, "too_large", sentence, KEPT_OF_TOO_LARGE_BYTES)
+
+
 def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded:
     """What a message says, by the decoder of its device, over what is known of the device from the messages before."""
-    if len(message.payload) > limits.max_bytes:
-        sentence = f"The payload has {len(message.payload)} bytes; at most {limits.max_bytes} are taken."
-        return refuse(message.payload, "too_large", sentence, KEPT_OF_TOO_LARGE_BYTES)
+    if (refused := too_large(message.payload, limits)) is not None:
+        return refused
     name = message.device.decoder
     if name == "aurora":
         return aurora.decode(message, limits, state)

@@ -24,12 +24,12 @@ from ingestion.messages import (
     Limits,
     Message,
     Reading,
-    Rejection,
     State,
     WeatherValue,
     as_text,
     parse_time,
     refuse,
+    rejection_of,
 )  # fmt: skip
 
 DEFAULT_INTERVAL_SECONDS = 900
@@ -73,7 +73,9 @@ class _Sent(msgspec.Struct, gc=False):
 _plain = msgspec.json.Decoder(_Plain)
 _sent_array = msgspec.json.Decoder(list[_Sent])
 _sent = msgspec.json.Decoder(_Sent)
+_raw_array = msgspec.json.Decoder(list[msgspec.Raw])
 _anything = msgspec.json.Decoder()
+_scanner = json.JSONDecoder()
 
 
 def decode(message: Message, limits: Limits, _known: State = NO_STATE) -> Decoded:
@@ -167,10 +169,11 @@ def _elements(message: Message, limits: Limits) -> Decoded:
     """All elements of a message, the good ones beside the refused."""
     content, fault = parse_json(message.payload)
     if fault is not None:
-        return Decoded(rejections=(Rejection(as_text(message.payload), (fault,)),))
+        return Decoded(rejections=(rejection_of(message.payload, (fault,)),))
     if not isinstance(content, list):
-        return decode_element(message, limits, content, "", as_text(message.payload))
-    parts = [decode_element(message, limits, element, f"[{index}]") for index, element in enumerate(content)]
+        return decode_element(message, limits, content, "", message.payload)
+    written = _written(message.payload, content)
+    parts = [decode_element(message, limits, element, f"[{index}]", written[index]) for index, element in enumerate(content)]
     return Decoded(
         [reading for part in parts for reading in part.readings],
         [value for part in parts for value in part.weather],
@@ -179,7 +182,31 @@ def _elements(message: Message, limits: Limits) -> Decoded:
     )
 
 
-def decode_element(message: Message, limits: Limits, element: Any, place: str, text: str | None = None) -> Decoded:
+def _written(payload: bytes, elements: list[Any]) -> list[bytes]:
+    """Each element of an array as it was sent."""
+    try:
+        return [bytes(raw) for raw in _raw_array.decode(payload)]
+    except UNREADABLE:
+        pass
+    # Not quite JSON: with a NaN in it, or in another encoding.
+    encoding = json.detect_encoding(payload)
+    text, found = payload.decode(encoding), list[bytes]()
+    place = text.index("[") + 1
+    for _ in elements:
+        start = _after_space(text, place)
+        _, end = _scanner.raw_decode(text, start)
+        found.append(text[start:end].encode(encoding))
+        place = _after_space(text, end) + 1
+    return found
+
+
+def _after_space(text: str, place: int) -> int:
+    while text[place] in " \t\n\r":
+        place += 1
+    return place
+
+
+def decode_element(message: Message, limits: Limits, element: Any, place: str, written: bytes | None = None) -> Decoded:
     """What one element of a message says.
 
     Args:
@@ -187,12 +214,12 @@ def decode_element(message: Message, limits: Limits, element: Any, place: str, t
         limits: What is too early or too late.
         element: Its content.
         place: Prefix of the field names in its faults, such as `[3]`.
-        text: How it was written; None to write it again.
+        written: What was sent; None to write it again.
     """
     look = _Look(message, limits, place)
     (look.weather if message.kind == "weather" else look.readings)(element)
     if look.faults:
-        return Decoded(rejections=(Rejection(json.dumps(element) if text is None else text, tuple(look.faults)),))
+        return Decoded(rejections=(rejection_of(json.dumps(element).encode() if written is None else written, tuple(look.faults)),))
     return Decoded(look.found, look.found_weather)
 
 
@@ -365,7 +392,7 @@ def _state(message: Message, limits: Limits) -> Decoded:
         at = look.time(content, "at") if content.get("at") is not None else None
         content = content.get("state")
     if look.faults:
-        return Decoded(rejections=(Rejection(as_text(message.payload), tuple(look.faults)),))
+        return Decoded(rejections=(rejection_of(message.payload, tuple(look.faults)),))
     if not isinstance(content, str) or not STATE.fullmatch(content):
         return refuse(message.payload, "bad_state", "A state is a short word such as online or offline.")
     return Decoded(states=(DeviceState(message.device.device_id, content, at),))

@@ -22,7 +22,7 @@ def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded
     """What one topic of an entity says, with what its others said before."""
     levels = message.topic.split("/")
     if len(levels) < _LEVELS:
-        return refuse(message.payload, "unknown_topic", "A topic of statestream ends with entity and attribute.", LONGEST_REMEMBERED)
+        return refuse(message.payload, "unknown_topic", "A topic of statestream ends with entity and attribute.")
     entity, attribute = levels[-2], levels[-1]
     text = as_text(message.payload[: LONGEST_REMEMBERED + 1]).strip()
     if attribute == "unit_of_measurement":

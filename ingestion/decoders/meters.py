@@ -19,10 +19,10 @@ from ingestion.messages import (
     Limits,
     Message,
     Reading,
-    Rejection,
     State,
     as_text,
     parse_time,
+    rejection_of,
 )  # fmt: skip
 
 EARLIEST_YEAR = 1970
@@ -90,11 +90,11 @@ def readings_of(
     """
     fault = measured_at if isinstance(measured_at, Fault) else time_fault(measured_at, limits)
     if isinstance(measured_at, Fault) or fault is not None:
-        return Decoded(rejections=(Rejection(as_text(message.payload), (fault,)),) if fault else (), ignored=ignored)
+        return Decoded(rejections=(rejection_of(message.payload, (fault,)),) if fault else (), ignored=ignored)
     reader = _Reader(message.device, measured_at, state)
     for quantity in quantities:
         reader.take(quantity)
-    rejections = (Rejection(as_text(message.payload), tuple(reader.faults)),) if reader.faults else ()
+    rejections = (rejection_of(message.payload, tuple(reader.faults)),) if reader.faults else ()
     return Decoded(tuple(reader.found.values()), (), (), rejections, ignored + reader.ignored, reader.changed)
 
 

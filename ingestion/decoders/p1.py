@@ -35,7 +35,7 @@ _WITH_CHECKSUM = re.compile(r"^[01]-[0-9]:(?:0\.2\.8|96\.1\.4)\(", re.MULTILINE)
 def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded:  # noqa: ARG001 - every telegram is whole
     """What one telegram says."""
     if len(message.payload) > LARGEST_TELEGRAM_BYTES or not message.payload.isascii():
-        return refuse(message.payload, "not_a_telegram", "The payload is not a P1 telegram.", LARGEST_TELEGRAM_BYTES)
+        return refuse(message.payload, "not_a_telegram", "The payload is not a P1 telegram.")
     # The CRC is over lines that end as the meter sends them, which some gateways shorten.
     text = message.payload.decode("ascii").strip().replace("\r\n", "\n")
     values, fault = _read(text)
