@@ -73,18 +73,26 @@ def too_large(payload: bytes, limits: Limits) -> Decoded | None:
     return refuse(payload, "too_large", sentence, KEPT_OF_TOO_LARGE_BYTES)
 
 
+def _told(decoded: Decoded) -> Decoded:
+    """What a message said; one that said nothing at all counts as ignored, so that none goes uncounted."""
+    is_something = (
+        decoded.readings or decoded.rejections or decoded.weather or decoded.states or decoded.ignored or decoded.state is not None
+    )
+    return decoded if is_something else Decoded(ignored=1)
+
+
 def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded:
     """What a message says, by the decoder of its device, over what is known of the device from the messages before."""
     if (refused := too_large(message.payload, limits)) is not None:
         return refused
     name = message.device.decoder
     if name == "aurora":
-        return aurora.decode(message, limits, state)
+        return _told(aurora.decode(message, limits, state))
     decoder = known_decoders().get(name)
     if decoder is None:
         return refuse(message.payload, "unknown_decoder", f"There is no decoder {name}; known: {', '.join(known_decoders())}.")
     try:
-        return decoder(message, limits, state)
+        return _told(decoder(message, limits, state))
     except Exception:
         # Whatever a format not our own holds, the listener goes on and the payload is kept for a replay.
         log.exception("a decoder failed", decoder=name, device=message.device.device_id)

@@ -52,7 +52,7 @@ def _state(message: Message, limits: Limits, state: State, entity: str, text: st
 def _updated(message: Message, limits: Limits, state: State, entity: str, text: str) -> Decoded:
     """The time of a state: of the one that waits for it, or of the next one."""
     if message.is_retained:
-        return Decoded()
+        return Decoded(ignored=1)
     waiting = state.get(f"waiting:{entity}")
     if waiting is not None:
         changed = remembered(state, {f"waiting:{entity}": None})
@@ -60,7 +60,7 @@ def _updated(message: Message, limits: Limits, state: State, entity: str, text: 
     if state.get(f"states:{entity}") is not None and state.get(f"order:{entity}") is None:
         return Decoded(state=remembered(state, {f"order:{entity}": "state_first"}))
     if state.get(f"order:{entity}") == "state_first":
-        return Decoded()
+        return Decoded(ignored=1)
     return Decoded(state=remembered(state, {f"order:{entity}": "time_first", f"updated:{entity}": text}))
 
 

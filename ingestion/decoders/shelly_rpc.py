@@ -54,7 +54,8 @@ def _status(content: dict[str, Any], topic: str) -> Any:
     component = topic.rsplit("/", 1)[-1]
     if _COMPONENT.fullmatch(component):
         return {component: content}
-    if content.get("method") in _NOTIFICATIONS:
+    method = content.get("method")
+    if isinstance(method, str) and method in _NOTIFICATIONS:
         return content.get("params")
     return content.get("result")
 
