@@ -68,7 +68,7 @@ def commit(publication: Publication, gold: Gold) -> None:
 def _silver(publication: Publication, days: pl.DataFrame) -> pl.DataFrame:
     low, high = days["local_date"].min(), days["local_date"].max()
     rows = publication.scan("silver/energy", [Between("local_date", low)]).filter(pl.col("local_date") <= high)
-    wanted = ("site_id", "device_id", "channel", "interval_start_at", "energy_kwh", "covered_seconds")
+    wanted = ("site_id", "device_id", "channel", "interval_start_at", "energy_kwh", "covered_seconds", "span_start_at", "span_seconds")
     return rows.join(days.lazy(), on=["site_id", "local_date"], how="semi").select(wanted).collect()
 
 

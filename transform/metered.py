@@ -5,6 +5,7 @@ import json
 import polars as pl
 
 from aurora.domain.calendar import QUARTER_SECONDS
+from aurora.domain.meters.power import LONGEST_HOLD_SECONDS
 from aurora.lake.manifest import Snapshot
 
 REPLACEMENTS = {"device_id": pl.String, "channel": pl.String, "at": pl.Datetime("us", "UTC"), "start_kwh": pl.Float64}
@@ -61,7 +62,7 @@ def reversed_since(before: Snapshot, overruled: dict[str, str], devices: pl.Data
     Returns:
         As readings whose change would touch the same days: device_id, channel (as it was sent), measure, measured_at, interval_seconds.
     """
-    held = before.scan("gold/meter_events").select("event_id", "device_id", "channel", "at", "is_overruled").collect()
+    held = before.scan("gold/meter_events").collect()
     differing = held.filter(pl.col("is_overruled").fill_null(value=False) != pl.col("event_id").is_in(list(overruled)))
     sent = {
         (device, really): channel
@@ -69,10 +70,14 @@ def reversed_since(before: Snapshot, overruled: dict[str, str], devices: pl.Data
         for channel, really in json.loads(channels).items()
     }
     channels = [sent.get(pair, pair[1]) for pair in differing.select("device_id", "channel").iter_rows()]
-    places = differing.select("device_id", pl.Series("channel", channels, dtype=pl.String), pl.col("at").alias("measured_at"))
+    # A power sample is all that moves no energy that is known; it holds for as long as one can.
+    seconds = pl.when(pl.col("energy_kwh_affected").is_null()).then(LONGEST_HOLD_SECONDS).otherwise(QUARTER_SECONDS).cast(pl.Int64)
+    places = differing.select(
+        "device_id", pl.Series("channel", channels, dtype=pl.String), pl.col("at").alias("measured_at"), seconds.alias("interval_seconds")
+    )
     return pl.concat(
         [
-            places.with_columns(pl.lit(measure).alias("measure"), pl.lit(seconds, dtype=pl.Int64).alias("interval_seconds"))
-            for measure, seconds in (("register_kwh", None), ("interval_kwh", QUARTER_SECONDS))
+            places.with_columns(pl.lit("register_kwh").alias("measure"), pl.lit(None, dtype=pl.Int64).alias("interval_seconds")),
+            places.with_columns(pl.lit("interval_kwh").alias("measure")),
         ]
     )

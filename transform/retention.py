@@ -162,7 +162,7 @@ def _energy_of(publication: Publication, units: pl.DataFrame, day: date, until: 
     silver = publication.scan("silver/energy", [Between("interval_start_at", start, start + DAY + longest)])
     rows = silver.filter(pl.col("device_id").is_in(devices)).collect().join(held, on="device_id", how="left")
     ends = pl.lit(start + DAY) + pl.duration(seconds=pl.col("held_seconds").fill_null(0))
-    columns = ("device_id", "channel", "interval_start_at", "energy_kwh", "covered_seconds", "quality")
+    columns = ("device_id", "channel", "interval_start_at", "energy_kwh", "covered_seconds", "quality", "span_start_at", "span_seconds")
     return rows.filter(pl.col("interval_start_at") < ends).select(*columns, measured_date=pl.lit(day), received_until=pl.lit(until))
 
 

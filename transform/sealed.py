@@ -79,7 +79,7 @@ def _energy(
     stands = (
         held.join(fresh, on=QUARTER, how="left")
         .filter(~(pl.col("fresh_seconds") >= pl.col("covered_seconds")).fill_null(value=False))
-        .select(*QUARTER, "energy_kwh", "covered_seconds", "quality")
+        .select(*QUARTER, "energy_kwh", "covered_seconds", "quality", "span_start_at", "span_seconds")
     )
     quarters = touched_calendar(days, facts.zones).select("site_id", pl.col("quarter_start_at").alias("interval_start_at"), "local_date")
     placed = (

@@ -40,6 +40,7 @@ def _of(column: str, kind: Callable[[Seen], frozenset[str]]) -> tuple[str, Calla
 _OTHERS = {
     "bronze/readings": _of("device_id", lambda seen: seen.devices),
     "bronze/device_status": _of("device_id", lambda seen: seen.devices),
+    "silver/sealed": _of("device_id", lambda seen: seen.devices),
     "bronze/weather": _of("station_id", lambda seen: seen.devices),
     "bronze/prices": _of("zone", lambda seen: seen.zones),
     "bronze/carbon": _of("zone", lambda seen: seen.zones),

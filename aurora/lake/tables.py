@@ -126,8 +126,8 @@ TABLES: dict[str, LakeTable] = {
         LakeTable(
             "silver/sealed",
             _schema(
-                "device_id channel interval_start_at:at energy_kwh:f covered_seconds:f quality measured_date:date received_until:at"
-                " refresh_id"
+                "device_id channel interval_start_at:at energy_kwh:f covered_seconds:f quality span_start_at:at span_seconds:i"
+                " measured_date:date received_until:at refresh_id"
             ),
             key=("device_id", "measured_date", "channel", "interval_start_at"),
             scope=("device_id", "measured_date"),

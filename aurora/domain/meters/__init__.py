@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from aurora.domain.meters import intervals, power, quarters, registers
+from aurora.domain.meters import impossible, intervals, power, quarters, registers
 from aurora.domain.meters.readings import current
 
 __all__ = ["MeterEnergy", "current", "energy"]
@@ -24,7 +24,8 @@ class MeterEnergy:
 
     Attributes:
         quarters: One row per device, channel and quarter hour with readings: device_id, channel, interval_start_at, energy_kwh,
-            covered_seconds (0-900), quality (`measured` or `estimated`).
+            covered_seconds (0-900), quality (`measured` or `estimated`), and where its energy is a share of a longer span that span's
+            span_start_at and span_seconds, else null.
         events: One row per decision how a meter was read: event_id, device_id, channel, kind, at, evidence, energy_kwh_affected,
             is_overruled.
     """
@@ -54,7 +55,8 @@ def energy(
     winning = current(readings)
     of = {measure: winning.filter(pl.col("measure") == measure) for measure in ("interval_kwh", "register_kwh", "power_kw")}
     from_registers, events = registers.segments(of["register_kwh"], bounds, overruled, replacements, switches)
-    found = pl.concat(
-        [intervals.segments(of["interval_kwh"]), from_registers, power.segments(of["power_kw"], max_gap_seconds or {})], how="vertical"
-    )
-    return MeterEnergy(quarters.lay_out(found), events)
+    possible, refused = impossible.told_apart(of["interval_kwh"], bounds, overruled)
+    samples, beyond = impossible.told_apart(of["power_kw"], bounds, overruled)
+    held = power.segments(of["power_kw"], max_gap_seconds or {}, samples)
+    found = pl.concat([intervals.segments(possible), from_registers, held], how="vertical")
+    return MeterEnergy(quarters.lay_out(found), pl.concat([events, refused, beyond]))

@@ -11,12 +11,13 @@ DAY_US = 86_400_000_000
 LONGEST_HOLD_SECONDS = GAP_IN_SPACINGS * 86_400
 
 
-def segments(readings: pl.DataFrame, max_gap_seconds: dict[str, int]) -> pl.DataFrame:
+def segments(readings: pl.DataFrame, max_gap_seconds: dict[str, int], believed: pl.DataFrame | None = None) -> pl.DataFrame:
     """Spans over which the samples hold.
 
     Args:
         readings: Current `power_kw` readings, sorted by key; whole UTC days, since the gap limit is 3 x the day's median spacing.
         max_gap_seconds: Limit of devices that have their own. [s]
+        believed: Those of `readings` that can be, where some cannot: while one of the others holds nothing is known.
     """
     at = pl.col("measured_at").dt.epoch("us")
     samples = readings.select(*SERIES, "measure", at.alias("start_us"), "value").with_columns(
@@ -31,4 +32,6 @@ def segments(readings: pl.DataFrame, max_gap_seconds: dict[str, int]) -> pl.Data
     ).with_columns(
         (pl.col("value") * (pl.col("end_us") - pl.col("start_us")) / 3.6e9).alias("energy_kwh"), pl.lit(value=False).alias("is_spread")
     )
+    if believed is not None and believed.height < readings.height:
+        held = held.join(believed.select(*SERIES, at.alias("start_us")), on=[*SERIES, "start_us"], how="semi", maintain_order="left")
     return held.filter(pl.col("end_us") > pl.col("start_us")).select(SEGMENT_COLUMNS)

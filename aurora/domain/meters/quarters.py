@@ -18,18 +18,28 @@ def lay_out(segments: pl.DataFrame) -> pl.DataFrame:
     Where a channel of a device is measured in two ways, each quarter takes the one that covers more of it.
 
     Returns:
-        One row per device, channel and quarter, sorted: device_id, channel, interval_start_at, energy_kwh, covered_seconds, quality.
+        One row per device, channel and quarter, sorted: device_id, channel, interval_start_at, energy_kwh, covered_seconds, quality,
+        span_start_at and span_seconds of the longest span that it got a share of (null where it got none).
     """
     first, last = pl.col("start_us") // QUARTER_US, (pl.col("end_us") - 1) // QUARTER_US
     inside = segments.filter(first == last).with_columns(
-        first.alias("quarter"), (pl.col("end_us") - pl.col("start_us")).alias("covered_us")
+        first.alias("quarter"),
+        (pl.col("end_us") - pl.col("start_us")).alias("covered_us"),
+        pl.lit(None, dtype=pl.Int64).alias("span_start_us"),
+        pl.lit(None, dtype=pl.Int64).alias("span_us"),
     )
     across = _cut_at_quarters(segments.filter(first != last))
-    columns = [*SERIES, "measure", "quarter", "energy_kwh", "covered_us", "is_spread"]
+    columns = [*SERIES, "measure", "quarter", "energy_kwh", "covered_us", "is_spread", "span_start_us", "span_us"]
     by_measure = (
         pl.concat([inside.select(columns), across.select(columns)])
         .group_by([*SERIES, "measure", "quarter"])
-        .agg(pl.col("energy_kwh").sum(), pl.col("covered_us").sum(), pl.col("is_spread").any())
+        .agg(
+            pl.col("energy_kwh").sum(),
+            pl.col("covered_us").sum(),
+            pl.col("is_spread").any(),
+            pl.col("span_start_us").min(),
+            pl.col("span_us").max(),
+        )
     )
     return (
         by_measure.with_columns(pl.col("measure").replace_strict(PRECEDENCE, return_dtype=pl.Int8).alias("precedence"))
@@ -41,6 +51,8 @@ def lay_out(segments: pl.DataFrame) -> pl.DataFrame:
             "energy_kwh",
             (pl.col("covered_us") / 1e6).alias("covered_seconds"),
             pl.when("is_spread").then(pl.lit("estimated")).otherwise(pl.lit("measured")).alias("quality"),
+            pl.col("span_start_us").cast(pl.Datetime("us", "UTC")).alias("span_start_at"),
+            (pl.col("span_us") // 1_000_000).alias("span_seconds"),
         )
     )
 
@@ -54,4 +66,9 @@ def _cut_at_quarters(segments: pl.DataFrame) -> pl.DataFrame:
     longest = pl.col("measure").replace_strict(LONGEST_COVERED_US, default=None, return_dtype=pl.Int64)
     is_covered = (pl.col("end_us") - pl.col("start_us") <= longest).fill_null(value=True)
     covered = pl.when(is_covered).then(end - begin).otherwise(pl.lit(0, dtype=pl.Int64))
-    return pieces.with_columns((pl.col("energy_kwh") * share).alias("energy_kwh"), covered.alias("covered_us"))
+    return pieces.with_columns(
+        (pl.col("energy_kwh") * share).alias("energy_kwh"),
+        covered.alias("covered_us"),
+        pl.col("start_us").alias("span_start_us"),
+        (pl.col("end_us") - pl.col("start_us")).alias("span_us"),
+    )

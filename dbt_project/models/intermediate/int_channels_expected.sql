@@ -62,7 +62,9 @@ device_quarters as (
         spans.is_import,
         quarters.quarter_start_at,
         energy.energy_kwh,
-        coalesce(energy.covered_seconds, 0) as covered_seconds
+        coalesce(energy.covered_seconds, 0) as covered_seconds,
+        energy.span_start_at,
+        energy.span_seconds
     from quarters
     inner join spans
         on
@@ -87,7 +89,9 @@ measured as (
         greatest(
             min(covered_seconds) filter (where not is_import),
             max(covered_seconds) filter (where is_import)
-        ) as covered_seconds
+        ) as covered_seconds,
+        arg_max(span_start_at, span_seconds) as span_start_at,
+        max(span_seconds) as span_seconds
     from device_quarters
     group by site_id, channel, quarter_start_at
 
@@ -100,7 +104,9 @@ unattended as (
         channel_starts.channel,
         quarters.quarter_start_at,
         cast(null as double) as energy_kwh,
-        cast(0 as double) as covered_seconds
+        cast(0 as double) as covered_seconds,
+        cast(null as timestamptz) as span_start_at,
+        cast(null as bigint) as span_seconds
     from quarters
     inner join channel_starts
         on

@@ -35,6 +35,8 @@ pivoted as (
         max(case when channel = '{{ channel }}' then covered_seconds end) as {{ channel }}_covered_seconds,
         {% endfor %}
         sum(energy_kwh) as measured_kwh,
+        max(span_seconds) as longest_seconds,
+        arg_max(span_start_at, span_seconds) as longest_start_at,
         max(case when channel = 'production' then 1 else 0 end) = 1 as measures_production,
         max(case when channel in ('battery_charge', 'battery_discharge') then 1 else 0 end) = 1 as measures_storage,
         max(case when channel = 'grid_export' then 1 else 0 end) = 1 as measures_export
@@ -48,6 +50,12 @@ known as (
     select
         pivoted.site_id,
         pivoted.quarter_start_at,
+        quarters.hour_start_at,
+        quarters.hour_seconds,
+        quarters.local_date,
+        if(
+            pivoted.longest_seconds >= {{ var('coarse_seconds') }}, pivoted.longest_start_at, pivoted.quarter_start_at
+        ) as block_start_at,
         pivoted.consumption as consumption_measured,
         coalesce(pivoted.production, if(sites.has_generation or pivoted.measures_production, null, 0)) as production_known,
         coalesce(
@@ -67,6 +75,10 @@ known as (
         pivoted.grid_import as grid_import_measured
     from pivoted
     inner join sites on pivoted.site_id = sites.site_id
+    inner join quarters
+        on
+            pivoted.site_id = quarters.site_id
+            and pivoted.quarter_start_at = quarters.quarter_start_at
     where pivoted.measured_kwh is not null
 
 ),
@@ -85,7 +97,7 @@ counted as (
 ),
 
 {# Channels that cover different parts of a quarter say nothing of their difference; a minute apart is where live samples end. #}
-solved as (
+evened as (
 
     select
         *,
@@ -105,33 +117,67 @@ solved as (
 
 ),
 
+{# The finest interval that all channels have in common is the longest span that any of them was measured over; a day's end cuts it.
+Quarters of it of which different channels are known stand for themselves. #}
+blocked as (
+
+    select
+        *,
+        sum(supplied) over block as block_supplied,
+        sum(used) over block as block_used,
+        sum(greatest(supplied - used, 0)) over block as surplus_weight,
+        sum(greatest(used - supplied, 0)) over block as deficit_weight,
+        count(*) over block as block_quarters
+    from evened
+    window block as (
+        partition by
+            site_id, local_date, block_start_at, unknowns, is_even,
+            consumption_measured is null, production_known is null, grid_import_measured is null,
+            grid_export_known is null, battery_charge_known is null, battery_discharge_known is null
+    )
+
+),
+
+{# What is left over in the whole block, and what it lacks, shared among its quarters as each of them has it by itself. #}
+solved as (
+
+    select
+        *,
+        greatest(block_supplied - block_used, 0)
+        * if(surplus_weight > 0, greatest(supplied - used, 0) / surplus_weight, 1.0 / block_quarters) as surplus,
+        greatest(block_used - block_supplied, 0)
+        * if(deficit_weight > 0, greatest(used - supplied, 0) / deficit_weight, 1.0 / block_quarters) as deficit
+    from blocked
+
+),
+
 balanced as (
 
     select
         *,
         case
             when consumption_measured is not null then consumption_measured
-            when is_solvable then greatest(supplied - used, 0)
+            when is_solvable then surplus
         end as consumption_kwh,
         case
             when production_known is not null then production_known
-            when is_solvable then greatest(used - supplied, 0)
+            when is_solvable then deficit
         end as production_kwh,
         case
             when grid_import_measured is not null then grid_import_measured
-            when is_solvable or is_split then greatest(used - supplied, 0)
+            when is_solvable or is_split then deficit
         end as grid_import_kwh,
         case
             when grid_export_known is not null then grid_export_known
-            when is_solvable or is_split then greatest(supplied - used, 0)
+            when is_solvable or is_split then surplus
         end as grid_export_kwh,
         case
             when battery_charge_known is not null then battery_charge_known
-            when is_solvable then greatest(supplied - used, 0)
+            when is_solvable then surplus
         end as battery_charge_kwh,
         case
             when battery_discharge_known is not null then battery_discharge_known
-            when is_solvable then greatest(used - supplied, 0)
+            when is_solvable then deficit
         end as battery_discharge_kwh,
         list_filter(
             [
@@ -151,21 +197,18 @@ balanced as (
 final as (
 
     select
-        balanced.site_id,
-        balanced.quarter_start_at,
-        quarters.hour_start_at,
-        quarters.hour_seconds,
-        quarters.local_date,
+        site_id,
+        quarter_start_at,
+        hour_start_at,
+        hour_seconds,
+        local_date,
         {% for channel in var('channels') %}
-        balanced.{{ channel }}_kwh,
-        balanced.{{ channel }}_covered_seconds,
+        {{ channel }}_kwh,
+        {{ channel }}_covered_seconds,
         {% endfor %}
-        balanced.derived_channels
+        block_start_at,
+        derived_channels
     from balanced
-    inner join quarters
-        on
-            balanced.site_id = quarters.site_id
-            and balanced.quarter_start_at = quarters.quarter_start_at
 
 )
 

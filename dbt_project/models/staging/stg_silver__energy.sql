@@ -14,7 +14,9 @@ final as (
         channel,
         interval_start_at as quarter_start_at,
         energy_kwh,
-        covered_seconds
+        covered_seconds,
+        span_start_at,
+        span_seconds
     from source
 
 )
