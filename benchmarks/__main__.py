@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from aurora import logs
-from benchmarks import api, batches, commits, lake, landing, refresh
+from benchmarks import api, batches, commits, lake, landing, refresh, scale
 
 FOLDER = Path(".bench")
 
@@ -24,6 +24,8 @@ def main() -> None:
         batches.main()
     if "commits" in wanted:
         commits.main()
+    if "scale" in wanted:
+        scale.main()
     if "refresh" in wanted:
         refresh.main(FOLDER / "refresh")
 
