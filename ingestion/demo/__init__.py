@@ -20,19 +20,19 @@ def prepare(
     lake: Lake,
     accounts: Accounts,
     home: Home,
-    settings: Settings,  # noqa: ARG001 - part of the call every preparation has
+    settings: Settings,
     *,
     seed: int = SEED,
     now: datetime,
     progress: Callable[[int, int, str], None] = lambda _done, _total, _label: None,
 ) -> None:
-    """Make the demo's sites and land their history; what is there already is left alone.
+    """Make the demo's sites, land weather, prices and carbon intensity from recordings, and history; what is there already is left alone.
 
     Args:
         lake: Where readings go.
         accounts: Where sites, devices and keys go; must have one admin.
         home: Keeps the devices' keys.
-        settings: Of this installation.
+        settings: Name the services to ask; where they name none, recorded answers stand for them.
         seed: Same seed and time, same history.
         now: End of the history.
         progress: Told `(done, total, label)`.
@@ -42,9 +42,11 @@ def prepare(
     from ingestion.demo.plants import PLANTS
     from ingestion.demo.sites import make_sites
 
-    total = 1 + len(PLANTS) + COMMITS + 1
+    total = 2 + len(PLANTS) + COMMITS + 1
     progress(0, total, "sites")
     make_sites(accounts, home)
+    progress(1, total, "weather and prices")
+    pull_recorded(lake, accounts, home, settings, seed, now)
     application = f"demo:{seed}"
     if lake.delta(bronze.READINGS).transaction_version(application) is not None:
         progress(total, total, "done")
@@ -52,11 +54,22 @@ def prepare(
     made: list[History] = []
     for plant, history in make_history(seed, now):
         made.append(history)
-        progress(len(made), total, plant.name)
+        progress(1 + len(made), total, plant.name)
     stamps, history = bronze.stamps_above(lake), join_histories(made)
     for number, rows in enumerate(history.on_time_parts(COMMITS), 1):
         bronze.land_readings(lake, stamps, rows, SOURCE, now)
-        progress(len(PLANTS) + number, total, "history")
+        progress(1 + len(PLANTS) + number, total, "history")
     # The last commit says that all is there; a preparation that was cut short starts over, and what came twice counts once.
     bronze.land_readings(lake, stamps, history.late, SOURCE, now, (application, 1))
     progress(total, total, "done")
+
+
+def pull_recorded(lake: Lake, accounts: Accounts, home: Home, settings: Settings, seed: int, now: datetime) -> None:
+    """Land what recorded answers say of weather, prices and carbon intensity, unless the settings name services to ask."""
+    from ingestion.demo.replaying import recordings_served
+    from ingestion.sources.registry import pull_all
+
+    if settings.sources or not home.is_demo:
+        return
+    with recordings_served(home, seed, lambda: now):
+        pull_all(lake, accounts, settings, home, now)

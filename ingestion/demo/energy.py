@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
@@ -86,6 +87,53 @@ def _production_kw(plant: Plant, starts: np.ndarray, seed: int) -> np.ndarray:
     capacity_kw = plant.fact("pv_capacity_kw")
     if not capacity_kw:
         return np.zeros(len(starts))
+    import pvlib
+
+    sky = sky_of(plant, starts, seed)
+    year, hours, ghi, zenith = typical_year(plant.weather), sky.solar_hours, sky.ghi_w_per_m2, sky.zenith_degrees
+    split = pvlib.irradiance.erbs(ghi, zenith, sky.times)
+    on_plane = pvlib.irradiance.get_total_irradiance(
+        plant.fact("pv_tilt_degrees"), plant.fact("pv_azimuth_degrees"), zenith, sky.azimuth_degrees,
+        split["dni"], ghi, split["dhi"], dni_extra=sky.extra_w_per_m2, model="haydavies",
+    )["poa_global"]  # fmt: skip
+    on_plane = np.nan_to_num(np.asarray(on_plane))
+    air, wind = year.at(year.temperature_celsius, hours), year.at(year.wind_m_per_s, hours)
+    cell = pvlib.temperature.faiman(on_plane, air, wind)  # pyright: ignore[reportArgumentType]
+    direct = pvlib.pvsystem.pvwatts_dc(on_plane, cell, capacity_kw, GAMMA_PER_KELVIN) * (1 - SYSTEM_LOSS_RATIO)
+    return np.maximum(np.nan_to_num(pvlib.inverter.pvwatts(direct, capacity_kw)), 0.0)
+
+
+@dataclass(frozen=True)
+class Sky:
+    """Sun and light over a site, in the middle of quarter hours.
+
+    Attributes:
+        times: pandas' index of them.
+        solar_hours: Since 1 January, by mean solar time. [h]
+        clearness_ratio: Light on a level plane by light above the air.
+    """
+
+    times: Any
+    solar_hours: np.ndarray
+    zenith_degrees: np.ndarray
+    azimuth_degrees: np.ndarray
+    extra_w_per_m2: np.ndarray
+    clearness_ratio: np.ndarray
+
+    @property
+    def ghi_w_per_m2(self) -> np.ndarray:
+        """Light on a level plane. [W/m²]"""
+        return self.clearness_ratio * self.extra_w_per_m2 * np.maximum(np.cos(np.radians(self.zenith_degrees)), 0)
+
+
+def sky_of(plant: Plant, starts: np.ndarray, seed: int) -> Sky:
+    """The sky of a demo site: the sun of its place, the clouds of its typical year with some of its own.
+
+    Args:
+        plant: The site.
+        starts: Unix time at which each quarter hour starts. [s]
+        seed: Of the demo.
+    """
     import pandas as pd
     import pvlib
 
@@ -93,20 +141,9 @@ def _production_kw(plant: Plant, starts: np.ndarray, seed: int) -> np.ndarray:
     times = pd.DatetimeIndex(pd.to_datetime(middle, unit="s", utc=True))
     year, hours = typical_year(plant.weather), solar_hours(middle, plant.fact("longitude"))
     sun = pvlib.solarposition.get_solarposition(times, plant.fact("latitude"), plant.fact("longitude"), method="ephemeris")
-    zenith, azimuth = np.asarray(sun["apparent_zenith"]), np.asarray(sun["azimuth"])
-    extra = np.asarray(pvlib.irradiance.get_extra_radiation(times))
     clearness = np.clip(year.at(year.clearness_ratio, hours) * _clouds(plant, starts, seed), 0.02, 0.85)
-    ghi = clearness * extra * np.maximum(np.cos(np.radians(zenith)), 0)
-    split = pvlib.irradiance.erbs(ghi, zenith, times)
-    on_plane = pvlib.irradiance.get_total_irradiance(
-        plant.fact("pv_tilt_degrees"), plant.fact("pv_azimuth_degrees"), zenith, azimuth,
-        split["dni"], ghi, split["dhi"], dni_extra=extra, model="haydavies",
-    )["poa_global"]  # fmt: skip
-    on_plane = np.nan_to_num(np.asarray(on_plane))
-    air, wind = year.at(year.temperature_celsius, hours), year.at(year.wind_m_per_s, hours)
-    cell = pvlib.temperature.faiman(on_plane, air, wind)  # pyright: ignore[reportArgumentType]
-    direct = pvlib.pvsystem.pvwatts_dc(on_plane, cell, capacity_kw, GAMMA_PER_KELVIN) * (1 - SYSTEM_LOSS_RATIO)
-    return np.maximum(np.nan_to_num(pvlib.inverter.pvwatts(direct, capacity_kw)), 0.0)
+    extra = np.asarray(pvlib.irradiance.get_extra_radiation(times))
+    return Sky(times, hours, np.asarray(sun["apparent_zenith"]), np.asarray(sun["azimuth"]), extra, clearness)
 
 
 def _clouds(plant: Plant, starts: np.ndarray, seed: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from aurora.settings import Settings
 from ingestion.demo import SEED
 from ingestion.demo.energy import SiteSeries, local_day, site_series
 from ingestion.demo.plants import PLANTS, Plant, PlantDevice
+from ingestion.demo.replaying import recordings_served
 from ingestion.demo.sites import read_keys
 from ingestion.listener import BrokerAddress, broker_address
 from ingestion.processes import stop_signal
@@ -101,7 +102,8 @@ def run(settings: Settings, home: Home) -> None:
     home.note("devices", {"pid": os.getpid(), "devices": [live.device.device_id for live in fleet]})
     log.info("demo devices are sending", devices=len(fleet))
     try:
-        send_until(fleet, stop)
+        with recordings_served(home, SEED):
+            send_until(fleet, stop)
     finally:
         for live in fleet:
             live.client.disconnect()

@@ -72,14 +72,14 @@ def pull(lake: Lake, state: Path, source: Source, targets: Sequence[Target], ask
     def bronze_rows(path: Any, _table: Any) -> None:
         lake.land(table, pq.read_table(path).select(TABLES[table].schema.names).cast(TABLES[table].schema))
 
-    @dlt.resource(name=f"{source.name}_rows", max_table_nesting=0)
+    @dlt.resource(name=f"{_plain(source)}_rows", max_table_nesting=0)
     def rows() -> Iterator[pa.Table]:
         known: dict[str, str] = dlt.current.resource_state().setdefault("until", {})
         for target in targets:
             yield from _asked(lake, source, target, ask, known, outcomes, now)
 
     with dlt_switches():
-        pipeline = dlt.pipeline(pipeline_name=f"{PIPELINE}_{source.name}", destination=bronze_rows(), pipelines_dir=str(state))
+        pipeline = dlt.pipeline(pipeline_name=f"{PIPELINE}_{_plain(source)}", destination=bronze_rows(), pipelines_dir=str(state))
         pipeline.run(rows()).raise_on_failed_jobs()
     return list(outcomes.values())
 
@@ -107,6 +107,10 @@ def _asked(
             new += fresh.height
             yield fresh.to_arrow().cast(TABLES[TABLE_OF[source.kind]].schema)
     outcomes[target.name] = Pulled(source.name, source.kind, target.name, state, new, newest, now, message)
+
+
+def _plain(source: Source) -> str:
+    return source.name.replace(":", "_")
 
 
 def _time(row: Row) -> datetime:

@@ -1,8 +1,10 @@
 """Which sources this installation asks, and about what: from the settings and the facts of its sites."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from aurora import processes
 from aurora.accounts import devices, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Site
@@ -27,11 +29,17 @@ NOTE = "sources"
 # A kilometre or so is fine enough for weather, and tells nobody where a home is.
 PLACE_DIGITS = 2
 
+# Names the demo's answers, which nobody measured, before the service they are in the form of.
+RECORDED = "recorded:"
+RECORDINGS = "recordings"
+
 Wanted = tuple[Source, Sequence[Target]]
 
 
-def wanted_sources(settings: Settings, accounts: Accounts) -> list[Wanted]:
+def wanted_sources(settings: Settings, accounts: Accounts, home: Home | None = None) -> list[Wanted]:
     """Each source that the settings name, and about what; makes the weather stations of sites that have a place and none yet.
+
+    In a demo whose settings name none, its own server of recorded answers stands for them.
 
     Raises:
         Refused: If the settings name one that there is not.
@@ -43,7 +51,16 @@ def wanted_sources(settings: Settings, accounts: Accounts) -> list[Wanted]:
         raise Refused(f"AURORA_SOURCES names {', '.join(unknown)}. There are {', '.join(makers)}.")
     known = sites.all_sites(accounts)
     chosen = [make() for name, make in makers.items() if name in named]
+    if not chosen and home is not None and home.is_demo:
+        note = home.read_note(RECORDINGS)
+        chosen = recorded(note["url"]) if note and processes.is_alive(note["pid"], note["started_at"]) else []
     return [(source, targets) for source in chosen if (targets := _targets(source, accounts, known))]
+
+
+def recorded(url: str) -> list[Source]:
+    """The services that the demo's server at an address stands for."""
+    made = OpenMeteo(url, url), Entsoe(f"{url}/api", ""), ElectricityMaps(url, ""), UkCarbon(url)
+    return [replace(source, name=f"{RECORDED}{source.name}") for source in made]
 
 
 def _makers(settings: Settings) -> dict[str, Callable[[], Source]]:
@@ -65,9 +82,9 @@ def _targets(source: Source, accounts: Accounts, known: Sequence[Site]) -> list[
         return _stations(accounts, known)
     if source.kind == "carbon":
         zones = sorted({site.carbon_zone for site in known if site.carbon_zone})
-        return [Target(zone) for zone in zones if (zone == GREAT_BRITAIN) == (source.name == UkCarbon.name)]
+        return [Target(zone) for zone in zones if (zone == GREAT_BRITAIN) == isinstance(source, UkCarbon)]
     priced = {site.price_zone: site.currency or "EUR" for site in known if site.price_zone}
-    return [Target(zone, currency=priced[zone]) for zone in sorted(priced) if bool(TARIFF.match(zone)) == (source.name == Octopus.name)]
+    return [Target(zone, currency=priced[zone]) for zone in sorted(priced) if bool(TARIFF.match(zone)) == isinstance(source, Octopus)]
 
 
 def pull_all(
@@ -93,7 +110,7 @@ def pull_all(
         ask_with: Makes the function that asks a service, by its name.
         progress: Told `(done, total, label)`.
     """
-    wanted = [pair for pair in wanted_sources(settings, accounts) if only in {None, pair[0].name}]
+    wanted = [pair for pair in wanted_sources(settings, accounts, home) if only in {None, pair[0].name.removeprefix(RECORDED)}]
     outcomes: list[Pulled] = []
     for done, (source, targets) in enumerate(wanted):
         if progress:

@@ -224,6 +224,16 @@ def _connection_text(listener: dict[str, Any]) -> str:
     return f"{listener['state']}{since}{': ' if listener['reason'] else ''}{listener['reason']}"
 
 
+def _weather_text(weather: dict[str, Any] | None) -> list[str]:
+    """How old the weather is; nothing where there is none."""
+    if weather is None:
+        return []
+    hours = weather["age_seconds"] / 3600
+    return [
+        f"Weather       observed until {weather['observed_until'][:16].replace('T', ' ')} UTC, {hours:.1f} h ago, by {weather['source']}"
+    ]
+
+
 def _status_text(found: dict[str, Any]) -> str:
     last = found["last_refresh"]
     refreshed = f"{last['finished_at']:%Y-%m-%d %H:%M:%S} UTC, {last['readings_in']} readings" if last else "never"
@@ -232,6 +242,7 @@ def _status_text(found: dict[str, Any]) -> str:
         f"Home          {found['home']}",
         f"Last refresh  {refreshed}; {found['pending_days']} site-days pending",
         f"Refused       {found['rejected']} messages",
+        *_weather_text(found["weather"]),
         *(f"{name:<13} {url}" for name, url in found["addresses"].items()),
         *(f"{name:<13} {'answers' if answers else 'does not answer'}" for name, answers in found["processes"].items()),
         *(f"{name:<13} {_connection_text(one)}" for name, one in found["listeners"].items()),

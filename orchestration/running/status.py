@@ -1,5 +1,6 @@
 """How an installation is: which processes answer, what was published last, what the tables hold."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ from aurora.accounts.database import Accounts
 from aurora.errors import AuroraError
 from aurora.home import Home
 from aurora.lake import manifest
-from aurora.lake.store import Lake
+from aurora.lake.store import Between, Lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
 from ingestion.listener import note_of
@@ -21,6 +22,7 @@ from orchestration.running.processes import PROCESSES
 from orchestration.running.supervisor import wanted
 
 TIMEOUT_SECONDS = 2.0
+WEATHER_MONTH = timedelta(days=31)
 DEMO_USER = "demo"
 
 
@@ -42,6 +44,7 @@ def read(settings: Settings, home: Home, lake: Lake, accounts: Accounts) -> dict
         "pending_days": sum(len(days) for days in snapshot.pending.values()),
         "rejected": _rows(lake, "bronze/rejected", None),
         "sources": home.read_note(NOTE).get("pulled", []),
+        "weather": weather(lake, datetime.now(UTC)),
         "tables": {name: _table(lake, name, snapshot) for name in TABLES},
     }
     return state | demo
@@ -63,6 +66,16 @@ def listeners(settings: Settings, home: Home) -> dict[str, dict[str, Any]]:
     """How each MQTT listener's connection to the broker is (`connected`, `waiting`, `refused`), since when, and why it is not there."""
     names = [note_of(part) for part in range(1, settings.listeners + 1)]
     return {name: home.read_note(name) or {"state": "waiting", "since": None, "reason": "it does not run"} for name in names}
+
+
+def weather(lake: Lake, now: datetime) -> dict[str, Any] | None:
+    """How old the newest observed weather is, and where it is from; None where none of the last month is known."""
+    rows = lake.scan("bronze/weather", between=[Between("measured_at", now - WEATHER_MONTH)])
+    newest = rows.filter(~pl.col("is_forecast") & (pl.col("measured_at") <= now)).sort("measured_at").tail(1).collect()
+    if newest.is_empty():
+        return None
+    at, source = newest["measured_at"][0], newest["source"][0]
+    return {"observed_until": at.isoformat(), "age_seconds": int((now - at).total_seconds()), "source": source}
 
 
 def is_answering(name: str, settings: Settings, home: Home) -> bool:
