@@ -31,6 +31,7 @@ WAITING_PAYLOAD_BYTES = 64 * 1024**2
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
 STOP_SECONDS = 4.0
+MOST_REASON = 300
 
 log = logs.logger(__name__)
 
@@ -99,6 +100,14 @@ class Batch:
         return found
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """What keeps readings from being stored, and since when."""
+
+    since: datetime
+    reason: str
+
+
 class Landing:
     """The one writer of a process: many threads submit, one commits."""
 
@@ -113,6 +122,7 @@ class Landing:
         self._is_stopping = False
         self._retry_now = threading.Event()
         self._failure: BaseException | None = None
+        self._trouble: Trouble | None = None
         self._thread = threading.Thread(target=self._run, name="landing", daemon=True)
 
     def start(self) -> None:
@@ -131,6 +141,11 @@ class Landing:
     def failure(self) -> BaseException | None:
         """What ended the writer; None while it works. Nothing more is committed after it."""
         return self._failure
+
+    @property
+    def trouble(self) -> "Trouble | None":
+        """Why nothing is stored at the moment, though it is tried again and again; None where all is well."""
+        return self._trouble
 
     def submit(self, decoded: Decoded, *, source: str, topic: str | None, told: Told, token: Any, may_wait: bool = True) -> None:
         """Hand in what one message said; `told([token, ...])` follows the commit, from the writer's thread.
@@ -232,8 +247,11 @@ class Landing:
             try:
                 with metrics.COMMIT_SECONDS.time():
                     self._lake.land(name, rows)
+                self._trouble = None
                 return
             except PASSING_ERRORS as error:
+                since = self._trouble.since if self._trouble else datetime.now(UTC)
+                self._trouble = Trouble(since, f"{name} cannot be written: {_first_line(error)}")
                 log.error("not stored, trying again; senders wait", table=name, rows=rows.num_rows, error=str(error), retry_seconds=pause)  # noqa: TRY400 - an expected failure; its text says all
                 if self._is_stopping:
                     raise Transient(f"{name} could not be written ({error}).") from error
@@ -256,6 +274,10 @@ class Receipt:
     def wait(self, timeout_seconds: float) -> bool:
         """Whether the commit happened in time."""
         return self._event.wait(timeout_seconds)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:MOST_REASON] or type(error).__name__
 
 
 def _count(batch: Batch) -> None:

@@ -20,7 +20,7 @@ from ingestion import emoncms_http, payloads
 from ingestion.bodies import Turned, is_by_line, parse_body, read_body, shown
 from ingestion.decoders import aurora as decoder
 from ingestion.gate import Barred, Gate
-from ingestion.landing import Landing, Receipt
+from ingestion.landing import Landing, Receipt, Trouble
 from ingestion.listener import Listener, broker_address
 from ingestion.messages import Block, Decoded, DeviceFacts, Fault, Limits, Message, Rejection, live_limits
 from ingestion.processes import refuse_taken_port, stop_signal
@@ -52,8 +52,13 @@ class Door:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the writer works."""
-        return self._landing.failure is None
+        """Whether the writer works and what it has can be written."""
+        return self._landing.failure is None and self._landing.trouble is None
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why nothing is stored at the moment."""
+        return self._landing.trouble
 
     def sender(self, key: str | None, authorization: str | None, address: str) -> Sender:
         """Whom these credentials speak for. Raises Barred."""
@@ -284,7 +289,9 @@ def make_app(door: Door, settings: Settings, uploads: Uploads | None = None) -> 
     @app.get("/v1/readyz")
     async def readyz() -> JSONResponse:
         """Whether what is sent can be stored."""
-        return JSONResponse({"ready": door.is_ready}, 200 if door.is_ready else 503)
+        trouble = door.trouble
+        told = {"since": trouble.since.isoformat(), "reason": trouble.reason} if trouble else {}
+        return JSONResponse({"ready": door.is_ready} | told, 200 if door.is_ready else 503)
 
     return app
 

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def _has_namespaces() -> bool:
     return subprocess.run([unshare, "-rn", "true"], capture_output=True, check=False).returncode == 0
 
 
+def _may_mount() -> bool:
+    if os.getuid() != 0 or not shutil.which("mount"):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False).returncode:
+            return False
+        return subprocess.run(["umount", folder], capture_output=True, check=False).returncode == 0
+
+
 def _postgres_folder() -> str | None:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return str(found[-1].parent) if found else None
@@ -51,6 +61,8 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
     "postgresql": (lambda: _postgres_folder() is not None, "run `make system-packages`"),
     "curl": (lambda: bool(shutil.which("curl")), "run `make system-packages`"),
     "jq": (lambda: bool(shutil.which("jq")), "run `make system-packages`"),
+    "faketime": (lambda: bool(shutil.which("faketime")), "run `make system-packages`"),
+    "mounts": (_may_mount, "needs the right to mount a small tmpfs"),
     "namespaces": (_has_namespaces, "needs `unshare` and `ip` and the right to make a network namespace"),
     "test_data": (
         lambda: Path(os.environ.get("AURORA_TEST_DATA", "/nonexistent")).is_dir(),

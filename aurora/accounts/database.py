@@ -12,7 +12,7 @@ from sqlalchemy import Connection, CursorResult, Engine, Result, create_engine, 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from aurora.errors import NotReady, Refused
+from aurora.errors import NotReady, Refused, Transient
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 THREADS_OF_A_SERVER = 40
@@ -68,7 +68,18 @@ class Accounts:
         except SQLAlchemyError as error:
             if "no such table" in str(error) or "UndefinedTable" in str(error):
                 raise NotReady("The accounts database is not set up. Run `aurora init`.") from error
+            if any(words in str(error) for words in ("is full", "disk I/O error")):
+                raise Transient(
+                    f"{self._place} cannot be written ({_cause(error)}). Make room and try again; nothing was changed."
+                ) from error
+            if any(words in str(error) for words in ("malformed", "file is not a database")):
+                raise Refused(f"{self._place} is damaged ({_cause(error)}). Put a backup back with `aurora restore`.") from error
             raise
+
+    @property
+    def _place(self) -> str:
+        """What it is called where something is wrong with it."""
+        return f"The accounts database {self.engine.url.database}"
 
     def migrate(self, revision: str = "head", *, is_down: bool = False) -> None:
         """Bring the schema up to `revision`, or down to it.
@@ -92,6 +103,10 @@ class Accounts:
         except SQLAlchemyError as error:
             first = str(error).splitlines()[0]
             raise Refused(f"The accounts database cannot be used ({first}). Check AURORA_DATABASE_URL.") from error
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
 def _make_private(database: Path) -> None:

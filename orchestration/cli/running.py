@@ -224,6 +224,15 @@ def _connection_text(listener: dict[str, Any]) -> str:
     return f"{listener['state']}{since}{': ' if listener['reason'] else ''}{listener['reason']}"
 
 
+def _landing_text(landing: dict[str, Any]) -> list[str]:
+    """Why nothing is stored; nothing where all is well, or ingestion does not run."""
+    if landing["is_storing"] is not False:
+        return []
+    since = f" since {landing['since'][:19].replace('T', ' ')} UTC" if landing["since"] else ""
+    way_out = "Senders wait and nothing acknowledged is lost; it goes on by itself once the cause is gone."
+    return [f"Landing       NOTHING IS STORED{since}: {landing['reason']}. {way_out}"]
+
+
 def _weather_text(weather: dict[str, Any] | None) -> list[str]:
     """How old the weather is; nothing where there is none."""
     if weather is None:
@@ -242,6 +251,7 @@ def _status_text(found: dict[str, Any]) -> str:
         f"Home          {found['home']}",
         f"Last refresh  {refreshed}; {found['pending_days']} site-days pending",
         f"Refused       {found['rejected']} messages",
+        *_landing_text(found["landing"]),
         *_weather_text(found["weather"]),
         *(f"{name:<13} {url}" for name, url in found["addresses"].items()),
         *(f"{name:<13} {'answers' if answers else 'does not answer'}" for name, answers in found["processes"].items()),

@@ -44,6 +44,7 @@ def read(settings: Settings, home: Home, lake: Lake, accounts: Accounts) -> dict
         "pending_days": sum(len(days) for days in snapshot.pending.values()),
         "rejected": _rows(lake, "bronze/rejected", None),
         "sources": home.read_note(NOTE).get("pulled", []),
+        "landing": landing(settings),
         "weather": weather(lake, datetime.now(UTC)),
         "tables": {name: _table(lake, name, snapshot) for name in TABLES},
     }
@@ -66,6 +67,15 @@ def listeners(settings: Settings, home: Home) -> dict[str, dict[str, Any]]:
     """How each MQTT listener's connection to the broker is (`connected`, `waiting`, `refused`), since when, and why it is not there."""
     names = [note_of(part) for part in range(1, settings.listeners + 1)]
     return {name: home.read_note(name) or {"state": "waiting", "since": None, "reason": "it does not run"} for name in names}
+
+
+def landing(settings: Settings) -> dict[str, Any]:
+    """Whether ingestion can store what it is sent (`is_storing`, null where it does not answer), and else since when and why not."""
+    try:
+        found = httpx.get(f"{addresses(settings)['ingest']}/v1/readyz", timeout=TIMEOUT_SECONDS).json()
+        return {"is_storing": bool(found["ready"]), "since": found.get("since"), "reason": found.get("reason", "")}
+    except (httpx.HTTPError, ValueError, KeyError):
+        return {"is_storing": None, "since": None, "reason": "it does not answer"}
 
 
 def weather(lake: Lake, now: datetime) -> dict[str, Any] | None:
