@@ -102,9 +102,30 @@ class Bronze:
         """Every register reading of the devices."""
         return self._rows("register_kwh", self.files, device_ids)
 
-    def days(self, device_ids: Iterable[str]) -> pl.DataFrame:
-        """Every key that the devices ever sent, with what is needed to see which days it touches."""
-        return self._rows(None, self.files, device_ids)
+    @property
+    def readings(self) -> int:
+        """How many there are."""
+        return int(self.lake.files(READINGS, self.version)["num_records"].sum())
+
+    def newest(self, device_ids: Iterable[str]) -> pl.DataFrame:
+        """The readings of each device that are measured last."""
+        rows = self._scan(device_ids)
+        last = rows.group_by("device_id").agg(pl.col("measured_at").max())
+        return rows.join(last, on=["device_id", "measured_at"], how="semi").collect(engine="streaming")
+
+    def hulls(self, device_ids: Iterable[str]) -> pl.DataFrame:
+        """The time that the readings of each device can speak of: device_id, start_us, end_us (exclusive)."""
+        ends = pl.col("measured_at") + pl.duration(seconds=pl.col("interval_seconds").fill_null(0))
+        held = timedelta(seconds=LONGEST_HOLD_SECONDS)
+        found = (
+            self._scan(device_ids)
+            .group_by("device_id")
+            .agg((pl.col("measured_at").min() - DAY).dt.epoch("us").alias("start_us"), (ends.max() + held).dt.epoch("us").alias("end_us"))
+        )
+        return found.collect(engine="streaming")
+
+    def _scan(self, device_ids: Iterable[str]) -> pl.LazyFrame:
+        return self.lake.scan(READINGS, paths=self.files["path"].to_list()).filter(pl.col("device_id").is_in(list(device_ids)))
 
     def _overlapping(self, ranges: Sequence[Range], ends: pl.Expr) -> pl.DataFrame:
         starts = pl.col("measured_date").cast(pl.Datetime("us", "UTC"))
@@ -115,11 +136,10 @@ class Bronze:
         )
         return self.files.filter(keep)
 
-    def _rows(self, measure: str | None, files: pl.DataFrame, device_ids: Iterable[str]) -> pl.DataFrame:
-        if measure is not None:
-            files = files.filter(_may_hold(measure))
+    def _rows(self, measure: str, files: pl.DataFrame, device_ids: Iterable[str]) -> pl.DataFrame:
+        files = files.filter(_may_hold(measure))
         rows = self.lake.scan(READINGS, paths=files["path"].to_list()).filter(pl.col("device_id").is_in(list(device_ids)))
-        return (rows if measure is None else rows.filter(pl.col("measure") == measure)).collect()
+        return rows.filter(pl.col("measure") == measure).collect()
 
 
 def _may_hold(measure: str) -> pl.Expr:

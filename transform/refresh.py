@@ -23,6 +23,8 @@ from transform.facts import Facts
 
 SITE_DAY = ["site_id", "local_date"]
 SITE_DAYS_A_CHUNK = 12_000
+# New readings that one publication takes in: half a kilobyte of memory each while it is worked out what they touch.
+MOST_READINGS = 4_000_000
 SECONDS_A_CLOSED_DAY = 0.35
 log = logs.logger(__name__)
 
@@ -48,6 +50,14 @@ class Refreshed:
     pending_days: int
     anomalies: int
     seconds: dict[str, float]
+
+    def followed_by(self, other: "Refreshed") -> "Refreshed":
+        """Both publications in one account."""
+        seconds = {step: round(self.seconds.get(step, 0.0) + other.seconds.get(step, 0.0), 3) for step in self.seconds | other.seconds}
+        return Refreshed(
+            other.refresh_id, self.readings_in + other.readings_in, self.days_touched + other.days_touched, other.pending_days,
+            self.anomalies + other.anomalies, seconds,
+        )  # fmt: skip
 
 
 @dataclass
@@ -83,11 +93,19 @@ class Refresher:
             Busy: If another publisher is still at work after `wait_seconds`.
             BuildFailed: If dbt failed; nothing is published then.
         """
+        began = time.monotonic()
         with leases.hold(self.accounts, leases.PUBLISH, wait_seconds, waiting) as lease:
-            version = self.settings.code_version or aurora.__version__
-            publication = manifest.begin(self.lake, lease, "full" if full else "refresh", version, now)
-            with _logged(publication.refresh_id):
-                return _Run(self, publication, now or datetime.now(UTC), progress or _silent).publish(full, budget_seconds)
+            goal, done = self.lake.version(READINGS), None
+            while True:
+                version = self.settings.code_version or aurora.__version__
+                publication = manifest.begin(self.lake, lease, "full" if full else "refresh", version, now)
+                with _logged(publication.refresh_id):
+                    run = _Run(self, publication, now or datetime.now(UTC), progress or _silent)
+                    piece = run.publish(full, budget_seconds)
+                done = piece if done is None else done.followed_by(piece)
+                is_late = budget_seconds is not None and time.monotonic() - began > budget_seconds
+                if run.consumed >= goal or is_late:
+                    return done
 
 
 class _Run:
@@ -101,50 +119,57 @@ class _Run:
         self.arrivals = pl.DataFrame(schema={"site_id": pl.String, "local_date": pl.Date, "readings": pl.UInt32})
         self.reasons = pl.DataFrame(schema={"site_id": pl.String, "otherwise": pl.String})
         self.withdrawn = self.lake.scan(READINGS, paths=[]).collect()
-        self.is_anew = False
+        self.is_whole = False
+        self.consumed = 0
 
     def publish(self, full: bool, budget_seconds: float | None) -> Refreshed:  # noqa: FBT001
         with self._timed("compact"):
             compaction.compact_bronze(self.lake)
-        consumed = self.lake.version(READINGS)
-        bronze = Bronze(self.lake, consumed)
         with self._timed("changes"):
             known = facts.synchronise(self.publication, self.accounts, self.now)
-            changed = self._changed(bronze, known, full)
-            self._read_meters(changed, known, bronze, full)
-            days = self._touched(changed, known, bronze, full)
+            changed, readings_in = self._arrived(known, full)
+            bronze = Bronze(self.lake, self.consumed)
+            self._read_meters(changed, known, bronze)
+            days = self._every_day(known, bronze) if self.is_whole else self._touched(changed, known, bronze)
         todo, later = self._within_budget(days, known, budget_seconds)
         found = 0
         for done, chunk in self._chunks(todo):
             found += self._rebuild(chunk, known, bronze)
             self.progress(done, todo.height, "rebuilding site-days")
         with self._timed("publish"):
-            status.update(self.publication, known.devices, changed, self.now, status.heard_still(self.lake, consumed, self.withdrawn))
+            status.update(self.publication, known.devices, changed, self.now, status.heard_still(self.lake, self.consumed, self.withdrawn))
             refresh_id = self.publication.finish(
-                readings_in=changed.height, days_touched=todo.height, pending=later, consumed={READINGS: consumed}
+                readings_in=readings_in, days_touched=todo.height, pending=later, consumed={READINGS: self.consumed}
             )
         pending = sum(len(dates) for dates in later.values())
-        log.info("refreshed", readings_in=changed.height, days_touched=todo.height, pending_days=pending, seconds=self.seconds)
-        return Refreshed(refresh_id, changed.height, todo.height, pending, found, self.seconds)
+        log.info("refreshed", readings_in=readings_in, days_touched=todo.height, pending_days=pending, seconds=self.seconds)
+        return Refreshed(refresh_id, readings_in, todo.height, pending, found, self.seconds)
 
-    def _changed(self, bronze: Bronze, known: Facts, full: bool) -> pl.DataFrame:  # noqa: FBT001
-        """New rows of bronze; all rows in a full rebuild or where the log no longer tells."""
-        after = self.publication.before.consumed.get(READINGS, 0)
-        ids = known.devices["device_id"].to_list()
+    def _arrived(self, known: Facts, full: bool) -> tuple[pl.DataFrame, int]:  # noqa: FBT001
+        """New rows of bronze, as many as memory holds; where everything is rebuilt the newest of each device. And how many are read."""
+        after, newest = self.publication.before.consumed.get(READINGS, 0), self.lake.version(READINGS)
         try:
-            found = changes.changes_between(self.lake, READINGS, after, bronze.version)
+            found = changes.changes_between(self.lake, READINGS, after, newest, None if full else MOST_READINGS)
         except changes.LogGone:
-            self.is_anew = True
-            return bronze.days(ids)
+            return self._whole(known, newest)
         is_withdrawn = pl.col("source").is_in(found.withdrawn)
         if found.withdrawn:
             self.withdrawn = self.lake.scan(READINGS, version=after).filter(is_withdrawn).collect()
-        return bronze.days(ids) if full else self.lake.scan(READINGS, paths=found.added).filter(~is_withdrawn).collect()
+        if full or (not after and found.until < newest):
+            return self._whole(known, newest)
+        self.consumed = found.until
+        rows = self.lake.scan(READINGS, paths=found.added).filter(~is_withdrawn).collect()
+        return rows, rows.height
 
-    def _read_meters(self, changed: pl.DataFrame, known: Facts, bronze: Bronze, full: bool) -> None:  # noqa: FBT001
+    def _whole(self, known: Facts, newest: int) -> tuple[pl.DataFrame, int]:
+        self.is_whole, self.consumed = True, newest
+        bronze = Bronze(self.lake, newest)
+        return bronze.newest(known.devices["device_id"].to_list()), bronze.readings
+
+    def _read_meters(self, changed: pl.DataFrame, known: Facts, bronze: Bronze) -> None:
         """How this refresh reads meters, and where a change of unit gives readings another meaning."""
         of_changed = known.devices.filter(pl.col("site_id").is_in(known.changed_sites))["device_id"].to_list()
-        whole = known.devices["device_id"].to_list() if full or self.is_anew else of_changed
+        whole = known.devices["device_id"].to_list() if self.is_whole else of_changed
         arrived = switches.Arrived(changed, self.withdrawn, whole, bronze, self._bronze_before())
         found, self.turned = switches.update(self.publication, arrived, known.devices, known.overruled)
         self.metering = metering.of_facts(known, found)
@@ -152,17 +177,27 @@ class _Run:
     def _bronze_before(self) -> Bronze:
         return Bronze(self.lake, self.publication.before.consumed.get(READINGS, 0))
 
-    def _touched(self, changed: pl.DataFrame, known: Facts, bronze: Bronze, full: bool) -> pl.DataFrame:  # noqa: FBT001
+    def _every_day(self, known: Facts, bronze: Bronze) -> pl.DataFrame:
+        """Every day that any reading can touch."""
+        self.reasons = known.sites.select("site_id", pl.lit("the whole history was rebuilt").alias("otherwise"))
+        devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
+        spans = facts.with_new_sites(self.publication.scan("dims/measured_channels").collect(), known.devices)
+        every = [
+            scope.days_of_spans(bronze.hulls(known.devices["device_id"].to_list()).join(devices, on="device_id")),
+            facts.days_of_sites(spans, known.sites["site_id"].to_list()),
+        ]
+        return self._kept_days(every, known)
+
+    def _touched(self, changed: pl.DataFrame, known: Facts, bronze: Bronze) -> pl.DataFrame:
         devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
         self.arrivals = _arrivals(changed, devices)
         ids = self.withdrawn["device_id"].unique().to_list()
         reversed_ = metered.reversed_since(self.publication.before, known.overruled, known.devices)
         doubted = devices.join(reversed_, on="device_id", how="semi")["site_id"].unique().to_list()
         poorer = devices.filter(pl.col("device_id").is_in(ids))["site_id"].unique().to_list()
-        self.reasons = known.sites.select("site_id", _otherwise(known.changed_sites, poorer, doubted, full=full).alias("otherwise"))
+        self.reasons = known.sites.select("site_id", _otherwise(known.changed_sites, poorer, doubted).alias("otherwise"))
         pending = [(site, day) for site, dates in self.publication.before.pending.items() for day in dates]
         spans = facts.with_new_sites(self.publication.scan("dims/measured_channels").collect(), known.devices)
-        moved = known.sites["site_id"].to_list() if full else known.changed_sites
         every = [
             scope.touched_days(changed, devices, bronze, self.metering),
             scope.touched_days(reversed_, devices, bronze, self.metering),
@@ -170,8 +205,11 @@ class _Run:
             # What a reading touched when it came it touches when it goes: asked of the readings as they were with it.
             scope.touched_days(self.withdrawn, devices, self._bronze_before(), self.metering),
             pl.DataFrame(pending, schema=scope.SITE_DAYS, orient="row"),
-            facts.days_of_sites(spans, moved) if not full else scope.no_days(),
+            facts.days_of_sites(spans, known.changed_sites),
         ]
+        return self._kept_days(every, known)
+
+    def _kept_days(self, every: list[pl.DataFrame], known: Facts) -> pl.DataFrame:
         days = pl.concat(every).unique().filter(pl.col("site_id").is_in(known.sites["site_id"].to_list())).sort(*SITE_DAY)
         return sealed.without_lost(days, self.publication.before, self.silver_since)
 
@@ -251,10 +289,8 @@ class _Timer:
         self.seconds[self.step] = round(self.seconds.get(self.step, 0.0) + time.perf_counter() - self.began, 3)
 
 
-def _otherwise(changed_sites: list[str], poorer_sites: list[str], doubted_sites: list[str], *, full: bool) -> pl.Expr:
+def _otherwise(changed_sites: list[str], poorer_sites: list[str], doubted_sites: list[str]) -> pl.Expr:
     """Why a day of a site changed on which no reading arrived."""
-    if full:
-        return pl.lit("the whole history was rebuilt")
     of_fact = pl.lit("a fact of the site, a device or the tariff changed")
     of_reading = pl.lit("a reading of another day reaches into this one, or one arrived that was left pending")
     of_withdrawal = pl.lit("an import was withdrawn")

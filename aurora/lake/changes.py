@@ -24,10 +24,12 @@ class Changes:
     Attributes:
         added: Paths of the files whose rows arrived, in that order; files since compacted away are kept, they are still on disk.
         withdrawn: Sources all of whose rows were taken out.
+        until: The last commit of the range that was looked at.
     """
 
     added: list[str]
     withdrawn: list[str]
+    until: int
 
 
 def added_files(lake: Lake, name: str, after: int, until: int) -> list[str]:
@@ -35,24 +37,29 @@ def added_files(lake: Lake, name: str, after: int, until: int) -> list[str]:
     return changes_between(lake, name, after, until).added
 
 
-def changes_between(lake: Lake, name: str, after: int, until: int) -> Changes:
-    """What the commits `after < version <= until` added and withdrew.
+def changes_between(lake: Lake, name: str, after: int, until: int, most_rows: int | None = None) -> Changes:
+    """What the commits `after < version <= until` added and withdrew; with `most_rows` those before so many rows are passed, at least one.
 
     Files that only moved rows are left out: those of a compaction (`dataChange` false) and those that hold what a withdrawal left.
 
     Raises:
         LogGone: If a commit of the range has left the log.
     """
-    found = Changes([], [])
+    added, withdrawn, rows, last = list[str](), list[str](), 0, after
     for version in range(after + 1, until + 1):
         actions = _commit(lake, name, version)
         mark = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
         if mark.get("aurora") == WITHDRAWAL:
-            found.withdrawn.append(mark["source"])
+            withdrawn.append(mark["source"])
+            last = version
             continue
-        adds = [action["add"] for action in actions if "add" in action]
-        found.added.extend(unquote(add["path"]) for add in adds if add["dataChange"])
-    return found
+        adds = [action["add"] for action in actions if "add" in action and action["add"]["dataChange"]]
+        rows += sum(json.loads(add.get("stats") or "{}").get("numRecords", 0) for add in adds)
+        if most_rows is not None and rows > most_rows and added:
+            break
+        added += [unquote(add["path"]) for add in adds]
+        last = version
+    return Changes(added, withdrawn, last)
 
 
 def _commit(lake: Lake, name: str, version: int) -> list[dict[str, Any]]:
