@@ -109,9 +109,12 @@ class Bronze:
 
     def newest(self, device_ids: Iterable[str]) -> pl.DataFrame:
         """The readings of each device that are measured last."""
-        rows = self._scan(device_ids)
-        last = rows.group_by("device_id").agg(pl.col("measured_at").max())
-        return rows.join(last, on=["device_id", "measured_at"], how="semi").collect(engine="streaming")
+        # The whole of bronze may be larger than memory: first the times alone, then the days that hold them.
+        last = self._scan(device_ids).group_by("device_id").agg(pl.col("measured_at").max()).collect(engine="streaming")
+        dates = last["measured_at"].dt.date().unique().implode()
+        paths = self.files.filter(pl.col("measured_date").is_in(dates))["path"].to_list()
+        rows = self.lake.scan(READINGS, paths=paths)
+        return rows.join(last.lazy(), on=["device_id", "measured_at"], how="semi").collect()
 
     def hulls(self, device_ids: Iterable[str]) -> pl.DataFrame:
         """The time that the readings of each device can speak of: device_id, start_us, end_us (exclusive)."""

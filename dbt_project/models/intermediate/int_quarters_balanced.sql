@@ -53,9 +53,8 @@ known as (
         quarters.hour_start_at,
         quarters.hour_seconds,
         quarters.local_date,
-        if(
-            pivoted.longest_seconds >= {{ var('coarse_seconds') }}, pivoted.longest_start_at, pivoted.quarter_start_at
-        ) as block_start_at,
+        coalesce(pivoted.longest_seconds >= {{ var('coarse_seconds') }}, false) as is_coarse,
+        if(is_coarse, pivoted.longest_start_at, pivoted.quarter_start_at) as block_start_at,
         pivoted.consumption as consumption_measured,
         coalesce(pivoted.production, if(sites.has_generation or pivoted.measures_production, null, 0)) as production_known,
         coalesce(
@@ -119,7 +118,7 @@ evened as (
 
 {# The finest interval that all channels have in common is the longest span that any of them was measured over; a day's end cuts it.
 Quarters of it of which different channels are known stand for themselves. #}
-blocked as (
+coarse as (
 
     select
         *,
@@ -129,12 +128,29 @@ blocked as (
         sum(greatest(used - supplied, 0)) over block as deficit_weight,
         count(*) over block as block_quarters
     from evened
+    where is_coarse
     window block as (
         partition by
             site_id, local_date, block_start_at, unknowns, is_even,
             consumption_measured is null, production_known is null, grid_import_measured is null,
             grid_export_known is null, battery_charge_known is null, battery_discharge_known is null
     )
+
+),
+
+blocked as (
+
+    select * from coarse
+    union all by name
+    select
+        *,
+        supplied as block_supplied,
+        used as block_used,
+        greatest(supplied - used, 0) as surplus_weight,
+        greatest(used - supplied, 0) as deficit_weight,
+        1 as block_quarters
+    from evened
+    where not is_coarse
 
 ),
 
