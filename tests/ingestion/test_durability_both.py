@@ -87,7 +87,8 @@ def stored(lake: Lake, channel: str) -> set[int]:
 @pytest.mark.needs("mosquitto")
 @pytest.mark.timeout(7200)
 def test_what_mqtt_and_http_acknowledged_is_in_bronze_once_when_ingestion_is_killed(
-    processes, mosquitto, connect, new_device, as_reading, lake: Lake, eventually, http_sender, count: Callable[[int, int], int], record_property
+    processes, mosquitto, connect, new_device, as_reading, lake: Lake, eventually, http_sender,
+    count: Callable[[int, int], int], record_property,
 ) -> None:  # fmt: skip
     new_device("meter")
     rounds, seed = count(3, 30), random.randrange(2**32)
