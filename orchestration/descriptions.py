@@ -1,4 +1,4 @@
-"""Writes what describes Aurora's doors to programs: OpenAPI, AsyncAPI and the JSON Schemas of payloads. `make descriptions` runs it."""
+"""Writes what describes Aurora: OpenAPI, AsyncAPI, the JSON Schemas of payloads, the kinds of findings. `make descriptions` runs it."""
 
 import json
 import tempfile
@@ -23,13 +23,14 @@ ABOUT_TOPICS = {
 def everything() -> dict[Path, str]:
     """Content of each file, by where it belongs."""
     from ingestion.server import describe
+    from transform.judge import kinds
 
     found = {descriptions.folder() / descriptions.INGEST: _json(describe()), ROOT / "docs" / "openapi.json": _json(openapi())}
     found |= {
         ROOT / "docs" / "schemas" / f"{name}.json": _json({"$schema": payloads.DIALECT} | schema)
         for name, schema in payloads.schemas().items()
     }
-    return found | {ROOT / "docs" / "asyncapi.yaml": _yaml(asyncapi())}
+    return found | {ROOT / "docs" / "asyncapi.yaml": _yaml(asyncapi()), ROOT / "docs" / "findings.md": kinds.document()}
 
 
 def openapi() -> dict[str, Any]:

@@ -138,6 +138,9 @@ class _Run:
             self.progress(done, todo.height, "rebuilding site-days")
         with self._timed("publish"):
             status.update(self.publication, known.devices, changed, self.now, status.heard_still(self.lake, self.consumed, self.withdrawn))
+            from transform.judge import judge_silence
+
+            judge_silence(self.publication, known.devices, known.sites, self.now)
             refresh_id = self.publication.finish(
                 readings_in=readings_in, days_touched=todo.height, pending=later, consumed={READINGS: self.consumed}
             )

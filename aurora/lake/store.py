@@ -42,6 +42,7 @@ BRONZE_ROW_GROUP = 60_000
 WITHDRAWAL = "withdrawal"
 # Above every number under which rows of a source are landed, so that none can follow its withdrawal.
 WITHDRAWN = 2**62
+RISING = frozenset({"sequence"})
 GOLD_ROW_GROUP = 8_192
 
 
@@ -337,8 +338,9 @@ class Lake:
 
     def _write_file(self, table: LakeTable, rows: pa.Table, partition: dict[str, str | None], row_group: int) -> AddAction:
         folder = "".join(f"{column}={value}/" for column, value in partition.items())
-        times = [f.name for f in rows.schema if pa.types.is_timestamp(f.type)]
-        others = [f.name for f in rows.schema if f.name not in times and not pa.types.is_nested(f.type)]
+        # What rises from row to row is kept as differences: instants, and places in a commit.
+        rising = [f.name for f in rows.schema if pa.types.is_timestamp(f.type) or f.name in RISING]
+        others = [f.name for f in rows.schema if f.name not in rising and not pa.types.is_nested(f.type)]
         content = pa.BufferOutputStream()
         pq.write_table(
             rows,
@@ -346,7 +348,7 @@ class Lake:
             compression="zstd",
             compression_level=3,
             use_dictionary=others,
-            column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
+            column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
             row_group_size=row_group,
         )
         whole = memoryview(content.getvalue())

@@ -15,6 +15,8 @@ LEAST_DAYS = 14
 LEAST_VALUES_A_SLOT = 2
 SLOTS = 48
 METHOD = "hourly-median-mad-1"
+CENTRE = "production_centre"
+CENTRE_METHOD = "sun-centre-1"
 # 1.4826 median absolute deviations are one standard deviation of a normal distribution.
 MAD_TO_DEVIATION = 1.4826
 # Half of the hours of a quiet home differ by less than its meter's resolution; their deviation is not 0 for that.
@@ -96,6 +98,40 @@ def _as_rows(slots: pl.DataFrame) -> pl.DataFrame:
     texts = [json.dumps(row) for row in slots.select(names).to_dicts()]
     versions = [f"{METHOD}-{hashlib.sha256(text.encode()).hexdigest()[:12]}" for text in texts]
     return slots.select(_KEY).with_columns(pl.Series("parameters", texts, dtype=pl.String), pl.Series("version", versions, dtype=pl.String))
+
+
+def fit_centres(days: pl.DataFrame, weeks: pl.DataFrame) -> pl.DataFrame:
+    """Where production stands against the sun in the 8 weeks before each week, as rows of `meta/baselines` of channel `production_centre`.
+
+    Args:
+        days: Rows as `sun.day_centres` makes them, reaching 8 weeks back from the earliest week.
+        weeks: Distinct site_id, week_start_date.
+    """
+    trailing = (
+        days.join(pl.DataFrame({"weeks_later": range(1, TRAILING_WEEKS + 1)}), how="cross")
+        .with_columns(pl.col("week_start_date") + pl.duration(weeks=pl.col("weeks_later")))
+        .join(weeks, on=["site_id", "week_start_date"], how="semi")
+    )
+    usual = trailing.group_by("site_id", "week_start_date").agg(
+        pl.len().alias("days"), pl.col("day_kwh").median().round(DIGITS), pl.col("centre_hours").median().round(DIGITS)
+    )
+    usual = usual.filter(pl.col("days") >= LEAST_DAYS).sort("site_id", "week_start_date")
+    texts = [json.dumps(row) for row in usual.select("days", "day_kwh", "centre_hours").to_dicts()]
+    versions = [f"{CENTRE_METHOD}-{hashlib.sha256(text.encode()).hexdigest()[:12]}" for text in texts]
+    return usual.select(
+        "site_id",
+        pl.lit(CENTRE).alias("channel"),
+        "week_start_date",
+        pl.Series("parameters", texts, dtype=pl.String),
+        pl.Series("version", versions, dtype=pl.String),
+    )
+
+
+def unfold_centres(rows: pl.DataFrame) -> pl.DataFrame:
+    """Baselines of `fit_centres` as numbers: site_id, week_start_date, day_kwh, centre_hours, version."""
+    numbers = pl.Struct({"day_kwh": pl.Float64, "centre_hours": pl.Float64})
+    told = rows.filter(pl.col("version").str.starts_with(CENTRE_METHOD)).with_columns(pl.col("parameters").str.json_decode(numbers))
+    return told.unnest("parameters").select("site_id", "week_start_date", "day_kwh", "centre_hours", "version")
 
 
 def unfold_baselines(rows: pl.DataFrame) -> pl.DataFrame:

@@ -7,12 +7,17 @@ from typing import Any
 
 import polars as pl
 
+from aurora.domain.channels import CHANNELS as ALL_CHANNELS
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between
-from transform.judge import wording
+from transform.judge import of_devices, wording
 from transform.judge.anomalies import find_anomalies
-from transform.judge.baselines import fit_baselines, reach, unfold_baselines
+from transform.judge.balance import find_contradictions
+from transform.judge.baselines import CENTRE, fit_baselines, fit_centres, reach, unfold_baselines, unfold_centres
+from transform.judge.devices import find_silent
 from transform.judge.hours import CHANNELS, unfold
+from transform.judge.sun import day_centres, find_clock_shifts, find_swaps
+from transform.judge.usage import find_usage
 
 WEEK = timedelta(weeks=1)
 STILL_OPEN = timedelta(hours=1)
@@ -36,15 +41,56 @@ def judge(publication: Publication, touched: pl.DataFrame, sites: pl.DataFrame, 
     if weeks.is_empty():
         return 0
     zones = dict(sites.select("site_id", "time_zone").iter_rows())
+    hourly = _hourly(publication, weeks, timedelta(0))
+    hours = unfold(hourly, zones)
     baselines = _baselines(publication, weeks, zones)
-    found = find_anomalies(_hours(publication, weeks, zones, timedelta(0)), unfold_baselines(baselines))
-    rows = _rows(found, sites, _only_devices(publication), now)
+    usual = unfold_baselines(baselines)
+    found = find_anomalies(hours, usual)
+    facts = {site["site_id"]: site for site in sites.to_dicts()}
+    others = [
+        find_usage(hours, usual),
+        find_contradictions(hourly, facts),
+        find_clock_shifts(hours, unfold_centres(baselines)),
+        find_swaps(hourly, facts),
+        of_devices.find(publication, weeks, zones),
+    ]
+    devices = _only_devices(publication)
+    rows = pl.concat([_rows(found, facts, devices, now), _told(pl.concat(others), facts, devices, now)])
     scope = weeks.join(pl.DataFrame({"day": range(7)}), how="cross").select(
         "site_id", (pl.col("week_start_date") + pl.duration(days=pl.col("day"))).alias("local_date")
     )
+    # What is silent is judged apart, after the state of devices is known; until then what was found stands.
+    silent = publication.scan(ANOMALIES).filter(pl.col("kind") == "silent").join(scope.lazy(), on=["site_id", "local_date"], how="semi")
+    rows = pl.concat([rows, silent.select(rows.columns).collect()])
     if rows.height or publication.scan(ANOMALIES).join(scope.lazy(), on=["site_id", "local_date"], how="semi").head(1).collect().height:
         publication.replace(ANOMALIES, rows, scope)
     return rows.height
+
+
+def judge_silence(publication: Publication, devices: pl.DataFrame, sites: pl.DataFrame, now: datetime) -> None:
+    """Put a finding for each device that is not heard from now in `gold/anomalies`, in place of those that were.
+
+    Args:
+        publication: The refresh, after its commit of `gold/device_status`.
+        devices: device_id, is_import, retired_at.
+        sites: One row per site, as for `judge`.
+        now: Our clock.
+    """
+    is_retired = (pl.col("retired_at") <= now).fill_null(value=False)
+    live = devices.filter(~pl.col("is_import") & ~is_retired).select("device_id")
+    facts = {site["site_id"]: site for site in sites.to_dicts()}
+    status = publication.scan("gold/device_status").filter(pl.col("site_id").is_in(list(facts))).collect()
+    silent = of_devices.dated(
+        find_silent(status.join(live, on="device_id", how="semi")), {site: known["time_zone"] for site, known in facts.items()}
+    )
+    rows = _told(silent, facts, {}, now)
+    held = publication.scan(ANOMALIES).filter(pl.col("kind") == "silent").collect()
+    if set(held["anomaly_id"]) == set(rows["anomaly_id"]):
+        return
+    days = pl.concat([frame.select("site_id", "local_date") for frame in (held, rows)]).unique()
+    others = publication.scan(ANOMALIES).join(days.lazy(), on=["site_id", "local_date"], how="semi").filter(pl.col("kind") != "silent")
+    kept = others.drop("refresh_id").collect()
+    publication.replace(ANOMALIES, pl.concat([kept, rows.select(kept.columns)]), days)
 
 
 def _weeks(publication: Publication, touched: pl.DataFrame, sites: pl.DataFrame) -> pl.DataFrame:
@@ -64,8 +110,8 @@ def _span(weeks: pl.DataFrame) -> tuple[date, date]:
     return weeks.select(pl.col("week_start_date").min().alias("first"), pl.col("week_start_date").max().alias("last")).row(0)
 
 
-def _hours(publication: Publication, weeks: pl.DataFrame, zones: dict[str, str], before: timedelta) -> pl.DataFrame:
-    """Hours of the weeks, and of a time before the earliest of them."""
+def _hourly(publication: Publication, weeks: pl.DataFrame, before: timedelta) -> pl.DataFrame:
+    """Hourly gold of the weeks, and of a time before the earliest of them."""
     first, last = _span(weeks)
     hourly = publication.scan(HOURLY, [Between("local_date", first - before, last + WEEK)])
     hourly = hourly.filter(pl.col("site_id").is_in(weeks.get_column("site_id").unique().to_list()))
@@ -74,20 +120,22 @@ def _hours(publication: Publication, weeks: pl.DataFrame, zones: dict[str, str],
             weeks.lazy(), left_on=["site_id", pl.col("local_date").dt.truncate("1w")], right_on=["site_id", "week_start_date"], how="semi"
         )
     columns = ["site_id", "interval_start_at", "interval_seconds", "local_date", "completeness_ratio"]
-    return unfold(hourly.select(*columns, *[f"{channel}_kwh" for channel in CHANNELS]).collect(), zones)
+    return hourly.select(*columns, *[f"{channel}_kwh" for channel in ALL_CHANNELS]).collect()
 
 
 def _baselines(publication: Publication, weeks: pl.DataFrame, zones: dict[str, str]) -> pl.DataFrame:
     """Rows of `meta/baselines` of the weeks; those that are missing are fitted and committed."""
     key = ["site_id", "channel", "week_start_date"]
-    wanted = weeks.join(pl.DataFrame({"channel": CHANNELS}), how="cross")
+    wanted = weeks.join(pl.DataFrame({"channel": [*CHANNELS, CENTRE]}), how="cross")
     first, last = _span(weeks)
     known = publication.scan(BASELINES, [Between("week_start_date", first, last + timedelta(days=1))]).collect()
     known = known.join(wanted, on=key, how="semi").drop("refresh_id")
     missing = wanted.join(known, on=key, how="anti")
     if missing.is_empty():
         return known
-    made = fit_baselines(_hours(publication, missing, zones, reach()), missing)
+    hours = unfold(_hourly(publication, missing, reach()), zones)
+    centred = missing.filter(pl.col("channel") == CENTRE).drop("channel")
+    made = pl.concat([fit_baselines(hours, missing), fit_centres(day_centres(hours), centred)])
     if made.height:
         publication.add(BASELINES, made)
     return pl.concat([known, made.select(known.columns)])
@@ -100,13 +148,46 @@ def _only_devices(publication: Publication) -> dict[tuple[str, str], str]:
     return {(site, channel): device for site, channel, device, devices in alone.iter_rows() if devices == 1}
 
 
-def _rows(found: pl.DataFrame, sites: pl.DataFrame, devices: dict[tuple[str, str], str], now: datetime) -> pl.DataFrame:
-    facts = {site["site_id"]: site for site in sites.to_dicts()}
+TEXTS = ("anomaly_id", "device_id", "category", "status", "severity", "explanation", "message_key", "params")
+
+
+def _rows(found: pl.DataFrame, facts: dict[str, dict[str, Any]], devices: dict[tuple[str, str], str], now: datetime) -> pl.DataFrame:
     rows = [_row(anomaly, facts[anomaly["site_id"]], devices, now) for anomaly in found.to_dicts()]
-    texts = ["anomaly_id", "device_id", "category", "status", "severity", "explanation", "message_key", "params"]
-    made = pl.DataFrame(rows, schema=dict.fromkeys(texts, pl.String))
+    return _with_texts(found, rows)
+
+
+def _with_texts(found: pl.DataFrame, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    made = pl.DataFrame(rows, schema=dict.fromkeys(TEXTS, pl.String))
     names = ["site_id", "channel", "kind", "starts_at", "ends_at", "observed", "expected", "local_date", "baseline_version"]
     return pl.concat([found.select(names), made], how="horizontal")
+
+
+def _told(found: pl.DataFrame, facts: dict[str, dict[str, Any]], devices: dict[tuple[str, str], str], now: datetime) -> pl.DataFrame:
+    """Findings of `found.SCHEMA` as rows of `gold/anomalies`."""
+    zoned = found.sort("site_id", "starts_at", "kind", "channel", "device_id")
+    rows = []
+    for finding in zoned.to_dicts():
+        finding["device_id"] = finding["device_id"] or devices.get((finding["site_id"], finding["channel"]))
+        rows.append(_told_row(finding, facts[finding["site_id"]]["time_zone"], now))
+    return _with_texts(zoned, rows)
+
+
+def _told_row(finding: dict[str, Any], zone_name: str, now: datetime) -> dict[str, Any]:
+    kind = finding["kind"]
+    message_key = f"anomaly.{kind}_{finding['channel']}" if kind == "sign_swap" else f"anomaly.{kind}"
+    values = wording.told_params(finding, zone_name)
+    is_open = finding["ends_at"] is None or finding["ends_at"] > now - STILL_OPEN
+    name = "|".join(str(finding[part]) for part in ("site_id", "device_id", "channel", "kind")) + "|" + finding["starts_at"].isoformat()
+    return {
+        "anomaly_id": hashlib.sha256(name.encode()).hexdigest()[:16],
+        "device_id": finding["device_id"],
+        "category": finding["category"],
+        "status": "withdrawn" if finding["is_withdrawn"] else "open" if is_open else "closed",
+        "severity": finding["severity"],
+        "explanation": wording.told(message_key, values),
+        "message_key": message_key,
+        "params": json.dumps(values),
+    }
 
 
 def _row(anomaly: dict[str, Any], facts: dict[str, Any], devices: dict[tuple[str, str], str], now: datetime) -> dict[str, Any]:

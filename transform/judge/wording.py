@@ -1,8 +1,9 @@
 """How an anomaly is filed and told: its category, its severity, its sentence."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
+from aurora.domain import calendar
 from aurora.domain.texts import text
 
 CRITICAL_ZERO_HOURS = 24
@@ -30,11 +31,16 @@ def category(anomaly: dict[str, Any], facts: dict[str, Any]) -> str:
 
 def _supply_limit_kw(facts: dict[str, Any]) -> float | None:
     """The most a site can use: what its connection, its panels and its battery deliver together; None where no limit is known."""
-    fuse_a = facts.get("fuse_a")
-    grid_kw = facts.get("grid_limit_kw") or (fuse_a * VOLTS * PHASES / 1000 if fuse_a else None)
+    grid_kw = connection_kw(facts)
     if grid_kw is None:
         return None
     return grid_kw + (facts.get("pv_capacity_kw") or 0.0) * PV_LIMIT_RATIO + (facts.get("battery_power_kw") or 0.0)
+
+
+def connection_kw(facts: dict[str, Any]) -> float | None:
+    """The most that the grid connection carries; None where it is not known. [kW]"""
+    fuse_a = facts.get("fuse_a")
+    return facts.get("grid_limit_kw") or (fuse_a * VOLTS * PHASES / 1000 if fuse_a else None)
 
 
 def severity(anomaly: dict[str, Any]) -> str:
@@ -74,6 +80,54 @@ def explain(message_key: str, values: dict[str, Any]) -> str:
         from_clock=f"{values['from_hour']:02d}:00",
         until_clock=f"{values['until_hour']:02d}:00",
     )
+
+
+def told_params(finding: dict[str, Any], zone_name: str) -> dict[str, Any]:
+    """What the sentence of a finding of `found.SCHEMA` needs; times are those of the site's clock."""
+    zone = calendar.zone(zone_name)
+    until = finding["ends_at"] or finding["starts_at"]
+    starts, ends = finding["starts_at"].astimezone(zone), until.astimezone(zone)
+    hours = (until - finding["starts_at"]).total_seconds() / 3600
+    return {
+        "channel": finding["channel"],
+        "device_id": finding["device_id"],
+        "observed": _rounded(finding["observed"]),
+        "expected": _rounded(finding["expected"]),
+        "hours": round(hours, 1),
+        "starts_local": starts.strftime("%Y-%m-%dT%H:%M"),
+        "ends_local": ends.strftime("%Y-%m-%dT%H:%M"),
+        "evidence": finding["evidence"],
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def told(message_key: str, values: dict[str, Any]) -> str:
+    """The English sentence of `told_params`."""
+    observed, expected = values["observed"], values["expected"]
+    known = (observed or 0.0), (expected or 0.0)
+    return text(
+        message_key,
+        Channel=str(values["channel"] or "energy").replace("_", " ").capitalize(),
+        device=values["device_id"],
+        observed=f"{known[0]:.1f}",
+        expected=f"{known[1]:.1f}",
+        count=f"{known[0]:.0f}",
+        of=f"{known[1]:.0f}",
+        apart=f"{abs(known[0] - known[1]):.1f}",
+        hours=f"{values['hours']:g}",
+        start=_moment(values["starts_local"]),
+        end=_moment(values["ends_local"]),
+        evidence=values["evidence"] or "",
+        affected="an unknown amount" if observed is None else f"{observed:.1f} kWh",
+    )
+
+
+def _moment(written: str) -> str:
+    moment = datetime.fromisoformat(written)
+    return f"{_day(written[:10])} {moment:%H:%M}"
 
 
 def _day(written: str) -> str:
