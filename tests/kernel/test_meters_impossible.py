@@ -69,3 +69,5 @@ def test_span_that_a_quarter_shares_is_named() -> None:
     assert found["span_start_at"].to_list() == [AT] * 4
     assert found["span_seconds"].to_list() == [3600] * 4
     assert meters.energy(_readings("interval_kwh", [4.0], 900)).quarters["span_seconds"].to_list() == [None]
+    held = meters.energy(_readings("power_kw", [4.0], 3600), {"m": 3600}).quarters
+    assert held["span_seconds"].to_list() == [None] * 4

@@ -66,9 +66,11 @@ def _cut_at_quarters(segments: pl.DataFrame) -> pl.DataFrame:
     longest = pl.col("measure").replace_strict(LONGEST_COVERED_US, default=None, return_dtype=pl.Int64)
     is_covered = (pl.col("end_us") - pl.col("start_us") <= longest).fill_null(value=True)
     covered = pl.when(is_covered).then(end - begin).otherwise(pl.lit(0, dtype=pl.Int64))
+    # What a power sample holds is known at each moment; energy counted over a span is known for the whole of it.
+    is_counted = pl.col("measure") != "power_kw"
     return pieces.with_columns(
         (pl.col("energy_kwh") * share).alias("energy_kwh"),
         covered.alias("covered_us"),
-        pl.col("start_us").alias("span_start_us"),
-        (pl.col("end_us") - pl.col("start_us")).alias("span_us"),
+        pl.when(is_counted).then("start_us").alias("span_start_us"),
+        pl.when(is_counted).then(pl.col("end_us") - pl.col("start_us")).alias("span_us"),
     )
