@@ -8,8 +8,11 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
+from app.queries.changes import Change, DayChanged
+from app.queries.meters import Event
 from app.queries.now import SitePower
 from app.queries.overview import Anomalies, Day
+from aurora.accounts.models import Site
 from aurora.domain import formats
 from aurora.domain.calendar import local_date
 from aurora.domain.texts import text
@@ -190,6 +193,47 @@ def anomaly_list(found: Anomalies, zone_name: str) -> str:
 
 def _when(moment: datetime, zone_name: str) -> str:
     return f"{formats.day_name(local_date(moment, zone_name))}, {formats.clock(moment, zone_name)}"
+
+
+def meter_event(event: Event, zone_name: str) -> str:
+    """One decision how a meter was read: what, when, why, and what it moves."""
+    moved = text("meters.moved", energy=formats.energy(event.energy_kwh)) if event.energy_kwh is not None else text("meters.moved_unknown")
+    state = text("meters.overruled") if event.is_overruled else text("meters.stands")
+    by = text("meters.by", name=event.said_by) if event.said_by else ""
+    chips = [("sure", moved), ("sure", f"{state} {by}".strip())]
+    chips += [("gain", text("meters.pending"))] if event.is_pending else []
+    shown = "".join(f'<span class="au-chip au-chip-{name}">{escape(words)}</span>' for name, words in chips)
+    reason = f"<p>{escape(text('meters.because', reason=event.reason))}</p>" if event.reason else ""
+    return (
+        f'<article class="au-item au-event"><p class="au-when">{escape(_when(event.at, zone_name))} · {escape(event.device_name)} · '
+        f"{escape(text(f'channel.{event.channel}'))}</p><h3>{escape(text(f'meter_kind.{event.kind}'))}</h3>"
+        f'<p>{escape(event.evidence)}</p>{reason}<div class="au-chips">{shown}</div></article>'
+    )
+
+
+def day_changed(day: DayChanged, site: Site) -> str:
+    """What one refresh changed on one day, and why."""
+    lines = "".join(f"<p>{escape(_changed(change, site))}</p>" for change in day.changes)
+    measured = text("changes.completeness", ratio=formats.percent(day.completeness_ratio))
+    return (
+        f'<article class="au-item au-change"><h3>{escape(formats.day_name(day.local_date))}</h3>'
+        f'<p class="au-when">{escape(text("changes.found", at=_when(day.revised_at, site.time_zone)))}</p>{lines}<div class="au-chips">'
+        f'<span class="au-chip au-chip-gain">{escape(day.reason)}</span><span class="au-chip au-chip-sure">{escape(measured)}</span>'
+        "</div></article>"
+    )
+
+
+def _changed(change: Change, site: Site) -> str:
+    before, after = (_figure(change.column, value, site.currency) for value in (change.before, change.after))
+    return text("changes.line", name=text(f"column.{change.column}"), before=before, after=after)
+
+
+def _figure(column: str, value: float | None, currency: str | None) -> str:
+    if column.endswith("_kwh"):
+        return formats.energy(value)
+    if column.endswith("_kw"):
+        return " ".join(formats.power(value)).strip()
+    return formats.percent(value) if column.endswith("_ratio") else formats.money(value, currency)
 
 
 def freshness(finished_at: datetime | None, pending_days: int, now: datetime) -> str:

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
+from urllib.parse import urlencode
 
 import streamlit as st
 
-from app.pages import cards, overview
+from app.pages import cards, changes, meters, overview
 from app.pages.logins import signed_in
 from app.services import Services, current
 from aurora.accounts.models import Site, User
@@ -32,7 +33,29 @@ def show() -> None:
         with st.container(key="card_none"):
             st.html(cards.heading(text("sites.none_title")) + cards.hint(text("sites.none_hint")))
         return
-    overview.show(services, site)
+    page = _pick_page(site)
+    if page == "meters":
+        meters.show(services, site, user)
+    elif page == "changes":
+        changes.show(services, site)
+    else:
+        overview.show(services, site)
+
+
+def _pick_page(site: Site) -> str:
+    """The page of the address, the Overview where it names none, below links to all of them."""
+    titles = {"overview": text("nav.overview"), "meters": text("meters.title"), "changes": text("changes.title")}
+    asked = st.query_params.get("page", "")
+    chosen = asked if asked in titles else next(iter(titles))
+    links = "".join(_link(page, title, site, is_chosen=page == chosen) for page, title in titles.items())
+    st.html(f'<nav class="au-nav">{links}</nav>')
+    return chosen
+
+
+def _link(page: str, title: str, site: Site, *, is_chosen: bool) -> str:
+    target = escape("/?" + urlencode({"page": page, "site": site.site_id}))
+    here = ' aria-current="page"' if is_chosen else ""
+    return f'<a href="{target}" target="_self"{here}>{escape(title)}</a>'
 
 
 def _brand(*, is_demo: bool) -> str:
