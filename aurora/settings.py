@@ -30,7 +30,8 @@ class Settings(BaseSettings):
     )
     broker: Literal["embedded", "mosquitto"] = Field(
         "embedded",
-        description="`mosquitto`: Aurora runs the Mosquitto of this machine, or the one at `AURORA_MQTT_URL` has the rights of `aurora mosquitto config`.",
+        description="`mosquitto`: Aurora runs the Mosquitto of this machine, or the one at `AURORA_MQTT_URL` has the rights of"
+        " `aurora mosquitto config`.",
     )
     listeners: int = Field(
         1, ge=1, le=MOST_LISTENERS, description="MQTT listeners that share what devices send; more than one needs Mosquitto."
