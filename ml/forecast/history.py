@@ -14,6 +14,8 @@ from aurora.lake.store import Between
 CHANNELS = ("consumption", "production")
 WHOLE_HOUR_RATIO = 0.9
 SATURDAY = 6
+# Other findings tell of missing readings, of meters and of habits; what was measured then may come again.
+WRONG_KINDS = ("spike", "zero")
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def clock_hours(time_zone: str, start: datetime, end: datetime) -> pl.DataFrame:
 def load_history(snapshot: Snapshot, places: Sequence[Place], now: datetime, days: int) -> dict[tuple[str, str], pl.DataFrame]:
     """Hours that a model may learn from, by (site_id, channel); a pair without any is left out.
 
-    Left out are hours measured over less than 0.9 of their length, hours inside an anomaly, and days on which every hour is exactly zero:
-    a dead plant or meter is not what comes next.
+    Left out are hours measured over less than 0.9 of their length, hours inside a spike or a zero, and days on which every hour is exactly
+    zero: a dead plant or meter is not what comes next.
 
     Args:
         snapshot: The publication to read.
@@ -76,7 +78,8 @@ def load_history(snapshot: Snapshot, places: Sequence[Place], now: datetime, day
         .select("site_id", "interval_start_at", *[f"{channel}_kwh" for channel in CHANNELS])
         .collect()
     )
-    wrong = snapshot.scan("gold/anomalies").filter(pl.col("status") != "withdrawn", pl.col("ends_at") > since).collect()
+    is_wrong = pl.col("kind").is_in(WRONG_KINDS) & (pl.col("status") != "withdrawn")
+    wrong = snapshot.scan("gold/anomalies").filter(is_wrong, pl.col("ends_at") > since).collect()
     found: dict[tuple[str, str], pl.DataFrame] = {}
     for place in places:
         hours = clock_hours(place.time_zone, since, now).join(rows.filter(site_id=place.site_id), on="interval_start_at")
