@@ -24,6 +24,7 @@ STILL_OPEN = timedelta(hours=1)
 BASELINES = "meta/baselines"
 ANOMALIES = "gold/anomalies"
 HOURLY = "gold/energy_hourly"
+SILENT = "silent"
 
 
 def judge(publication: Publication, touched: pl.DataFrame, sites: pl.DataFrame, now: datetime) -> int:
@@ -60,7 +61,7 @@ def judge(publication: Publication, touched: pl.DataFrame, sites: pl.DataFrame, 
         "site_id", (pl.col("week_start_date") + pl.duration(days=pl.col("day"))).alias("local_date")
     )
     # What is silent is judged apart, after the state of devices is known; until then what was found stands.
-    silent = publication.scan(ANOMALIES).filter(pl.col("kind") == "silent").join(scope.lazy(), on=["site_id", "local_date"], how="semi")
+    silent = publication.scan(ANOMALIES).filter(pl.col("kind") == SILENT).join(scope.lazy(), on=["site_id", "local_date"], how="semi")
     rows = pl.concat([rows, silent.select(rows.columns).collect()])
     if rows.height or publication.scan(ANOMALIES).join(scope.lazy(), on=["site_id", "local_date"], how="semi").head(1).collect().height:
         publication.replace(ANOMALIES, rows, scope)
@@ -84,18 +85,19 @@ def judge_silence(publication: Publication, devices: pl.DataFrame, sites: pl.Dat
         find_silent(status.join(live, on="device_id", how="semi")), {site: known["time_zone"] for site, known in facts.items()}
     )
     rows = _told(silent, facts, {}, now)
-    held = publication.scan(ANOMALIES).filter(pl.col("kind") == "silent").collect()
+    held = publication.scan(ANOMALIES).filter(pl.col("kind") == SILENT).collect()
     if set(held["anomaly_id"]) == set(rows["anomaly_id"]):
         return
     days = pl.concat([frame.select("site_id", "local_date") for frame in (held, rows)]).unique()
-    others = publication.scan(ANOMALIES).join(days.lazy(), on=["site_id", "local_date"], how="semi").filter(pl.col("kind") != "silent")
+    others = publication.scan(ANOMALIES).join(days.lazy(), on=["site_id", "local_date"], how="semi").filter(pl.col("kind") != SILENT)
     kept = others.drop("refresh_id").collect()
     publication.replace(ANOMALIES, pl.concat([kept, rows.select(kept.columns)]), days)
 
 
 def _weeks(publication: Publication, touched: pl.DataFrame, sites: pl.DataFrame) -> pl.DataFrame:
     """Distinct site_id, week_start_date to judge; an open anomaly is among them until it is closed."""
-    still_open = publication.scan(ANOMALIES).filter(pl.col("status") == "open").select("site_id", "local_date").collect()
+    is_open = (pl.col("status") == "open") & (pl.col("kind") != SILENT)
+    still_open = publication.scan(ANOMALIES).filter(is_open).select("site_id", "local_date").collect()
     return (
         pl.concat([touched.select("site_id", "local_date"), still_open])
         .select("site_id", pl.col("local_date").dt.truncate("1w").alias("week_start_date"))
