@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -21,6 +22,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]) -> Ite
     port = free_port()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
+    # What an earlier test of this process put into a bucket of that name is in memory still.
+    httpx.post(f"http://127.0.0.1:{port}/moto-api/reset").raise_for_status()
     for name, value in {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "test",
