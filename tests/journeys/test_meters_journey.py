@@ -17,6 +17,8 @@ from transform.refresh import Refresher
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = datetime(2026, 11, 10, tzinfo=UTC)
 HOURS = 96
+PARTS = ".au-item, .au-nav, .au-out, button, input, [class*=st-key-card_]"
+SHOWN = f"[...document.querySelectorAll('{PARTS}')].filter(part => part.offsetWidth)"
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.xdist_group("browser")]
 
 
@@ -78,21 +80,7 @@ def test_person_overrules_a_decision_and_sees_what_changed(page: Page, pages: In
     page.get_by_role("button", name="Let it stand again").click()
     expect(event).to_contain_text("stands", timeout=PATIENCE_MS)
     assert refresh(pages) == pytest.approx(before_kwh)
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate(f"Math.max(...{SHOWN}.map(part => part.getBoundingClientRect().right))") <= width
     assert problems == []
-
-
-def test_viewer_sees_decisions_and_no_button(page: Page, pages: Installation) -> None:  # noqa: F811
-    open_page(page, pages, "Meters", "bob")
-    expect(page.locator(".au-event").first).to_be_visible(timeout=PATIENCE_MS)
-    assert page.get_by_role("button", name="Overrule").count() == 0
-
-
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize(("title", "part"), [("Meters", ".au-event"), ("What changed", ".au-change")])
-def test_page_fits_the_screen(page: Page, pages: Installation, width: int, title: str, part: str) -> None:  # noqa: F811
-    page.set_viewport_size({"width": width, "height": 844})
-    open_page(page, pages, title)
-    expect(page.locator(part).first).to_be_visible(timeout=PATIENCE_MS)
-    parts = ".au-item, .au-nav, .au-out, button, input, [class*=st-key-card_]"
-    shown = f"[...document.querySelectorAll('{parts}')].filter(part => part.offsetWidth)"
-    assert page.evaluate(f"Math.max(...{shown}.map(part => part.getBoundingClientRect().right))") <= width
