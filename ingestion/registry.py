@@ -13,6 +13,7 @@ from aurora import logs
 from aurora.accounts import devices, keys, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Device
+from aurora.domain.calendar import local_date, zone_on
 from ingestion.messages import DeviceFacts
 from ingestion.topics import patterns_of
 
@@ -121,7 +122,7 @@ class DeviceRegistry:
             self._read_at = time.monotonic()
             try:
                 now = datetime.now(UTC)
-                zones = {site.site_id: site.time_zone for site in sites.all_sites(self._accounts)}
+                zones = {site.site_id: zone_on(local_date(now, site.calendar), site.calendar) for site in sites.all_sites(self._accounts)}
                 used = [device for device in devices.all_devices(self._accounts) if not devices.is_retired(device, now)]
             except SQLAlchemyError as error:
                 log.error("the devices cannot be read; those known so far stay in use", error=str(error))  # noqa: TRY400 - an expected failure; its text says all

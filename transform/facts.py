@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -13,12 +13,14 @@ from aurora.accounts import sites as site_accounts
 from aurora.accounts import tariffs as tariff_accounts
 from aurora.accounts.database import Accounts
 from aurora.accounts.tariffs import ALWAYS
+from aurora.domain.calendar import first_difference, moved_zone
 from aurora.lake.manifest import Publication
 from aurora.lake.tables import TABLES
 from transform import scope
 
 SITE_FACTS_IN_USE = (
-    "time_zone", "currency", "tariff_id", "pv_capacity_kw", "battery_capacity_kwh", "battery_power_kw", "fuse_a", "grid_limit_kw",
+    "time_zone", "past_time_zones", "currency", "tariff_id", "pv_capacity_kw", "battery_capacity_kwh", "battery_power_kw", "fuse_a",
+    "grid_limit_kw",
 )  # fmt: skip
 DEVICE_FACTS_IN_USE = (
     "site_id", "kind", "role", "energy_source", "max_gap_seconds", "retired_at", "factor", "channels", "replacements",
@@ -31,10 +33,11 @@ class Facts:
     """Facts as of this refresh.
 
     Attributes:
-        sites: Columns of `dims/sites`, one row per site.
+        sites: Columns of `dims/sites`, one row per site; time_zone is the site's calendar, see `aurora.domain.calendar`.
         devices: Columns of `dims/devices`, is_import and the site's time_zone, one row per device.
         prices: Columns of `dims/tariff_prices`.
         changed_sites: Ids of sites whose energy or money another fact now decides.
+        moved_sites: Others whose calendar alone changed, and from which local day on.
         overruled: Decisions how a meter was read that a person reversed: event id to who did, `person` where that is not known any more.
     """
 
@@ -42,11 +45,12 @@ class Facts:
     devices: pl.DataFrame
     prices: pl.DataFrame
     changed_sites: list[str]
+    moved_sites: dict[str, date]
     overruled: dict[str, str]
 
     @property
     def zones(self) -> dict[str, str]:
-        """Time zone of each site."""
+        """Calendar of each site."""
         return dict(self.sites.select("site_id", "time_zone").rows())
 
     @property
@@ -73,7 +77,9 @@ def synchronise(publication: Publication, accounts: Accounts, now: datetime) -> 
             for price, currency in tariff_accounts.all_prices(accounts)
         ],
     )
-    changed = set(_update(publication, "dims/sites", "site_id", sites, SITE_FACTS_IN_USE, now).get("site_id", []))
+    since = _calendars_changed(publication, sites)
+    changed = set(_update(publication, "dims/sites", "site_id", sites, SITE_FACTS_IN_USE, now).get("site_id", [])) - set(since)
+    sites = with_calendar(sites)
     moved = _update(publication, "dims/devices", "device_id", devices, DEVICE_FACTS_IN_USE, now)
     changed |= set(moved.get("site_id", []))
     repriced = _replace_prices(publication, prices)
@@ -83,13 +89,37 @@ def synchronise(publication: Publication, accounts: Accounts, now: datetime) -> 
     zoned = marked.join(sites.select("site_id", "time_zone"), on="site_id", how="inner")
     said = overrules.all_overrules(accounts).values()
     overruled = {one.event_id: one.user_id or SOMEBODY for one in said if one.is_overruled}
-    return Facts(sites, zoned, prices, sorted(changed), overruled)
+    only_moved = {site: day for site, day in since.items() if site not in changed}
+    return Facts(sites, zoned, prices, sorted(changed), only_moved, overruled)
+
+
+def with_calendar(sites: pl.DataFrame) -> pl.DataFrame:
+    """The sites with time_zone as their calendar: of one that changed its zone, all of its zones, see `aurora.domain.calendar`."""
+    past = [[(one["time_zone"], date.fromisoformat(one["until"])) for one in json.loads(told or "[]")] for told in sites["past_time_zones"]]
+    names = [moved_zone(zones, now) for zones, now in zip(past, sites["time_zone"], strict=True)]
+    return sites.with_columns(pl.Series("time_zone", names, dtype=pl.String))
+
+
+def _calendars_changed(publication: Publication, sites: pl.DataFrame) -> dict[str, date]:
+    """Sites of whose facts in use the calendar alone changed, and that from a day on: the first one that is another now."""
+    held = publication.scan("dims/sites").filter(pl.col("valid_until").is_null()).collect()
+    others = [name for name in SITE_FACTS_IN_USE if name not in {"time_zone", "past_time_zones"}]
+    both = with_calendar(held).join(with_calendar(sites), on=["site_id", *others], nulls_equal=True, suffix="_now")
+    days = {site: first_difference(old, new) for site, old, new in both.select("site_id", "time_zone", "time_zone_now").iter_rows()}
+    return {site: day for site, day in days.items() if day is not None}
 
 
 def with_new_sites(measured: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
     """What was measured where, and the same at the sites its devices are at now: their history moves with them."""
     at_now = measured.drop("site_id").join(devices.select("device_id", "site_id"), on="device_id", how="inner")
     return pl.concat([measured, at_now.select(measured.columns)]).unique()
+
+
+def days_of_moved(measured: pl.DataFrame, moved: dict[str, date]) -> pl.DataFrame:
+    """Days of sites from the one before their calendar changes on: site_id, local_date."""
+    days = days_of_sites(measured, list(moved))
+    since = pl.col("site_id").replace_strict(moved, return_dtype=pl.Date) if moved else pl.col("local_date")
+    return days.filter(pl.col("local_date") >= since - timedelta(days=1))
 
 
 def days_of_sites(measured: pl.DataFrame, site_ids: list[str]) -> pl.DataFrame:

@@ -67,11 +67,15 @@ def _spans(energy: pl.DataFrame) -> pl.DataFrame:
 
 
 def _ends_in(held: pl.DataFrame, days: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """Pairs whose first or last quarter lay in a rebuilt day and is not there any more."""
-    after = found.select(*SITE_PAIR, pl.col("first_at").alias("new_first"), pl.col("last_at").alias("new_last"))
+    """Pairs whose first or last quarter lay in a rebuilt day and is not there any more, or is on another day of the site's calendar."""
+    after = found.select(*SITE_PAIR, pl.exclude(SITE_PAIR).name.suffix("_new"))
     joined = held.join(after, on=SITE_PAIR, how="left")
     lost: list[pl.DataFrame] = []
-    for edge, still in (("first", pl.col("new_first") <= pl.col("first_at")), ("last", pl.col("new_last") >= pl.col("last_at"))):
+    stays = {
+        "first": (pl.col("first_at_new") <= pl.col("first_at")) & (pl.col("first_local_date_new") <= pl.col("first_local_date")),
+        "last": (pl.col("last_at_new") >= pl.col("last_at")) & (pl.col("last_local_date_new") >= pl.col("last_local_date")),
+    }
+    for edge, still in stays.items():
         inside = joined.join(days.rename({"local_date": f"{edge}_local_date"}), on=["site_id", f"{edge}_local_date"], how="semi")
         lost.append(inside.filter(~still.fill_null(value=False)).select(SITE_PAIR))
     return pl.concat(lost).unique()

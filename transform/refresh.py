@@ -171,7 +171,7 @@ class _Run:
 
     def _read_meters(self, changed: pl.DataFrame, known: Facts, bronze: Bronze) -> None:
         """How this refresh reads meters, and where a change of unit gives readings another meaning."""
-        of_changed = known.devices.filter(pl.col("site_id").is_in(known.changed_sites))["device_id"].to_list()
+        of_changed = known.devices.filter(pl.col("site_id").is_in([*known.changed_sites, *known.moved_sites]))["device_id"].to_list()
         whole = known.devices["device_id"].to_list() if self.is_whole else of_changed
         arrived = switches.Arrived(changed, self.withdrawn, whole, bronze, self._bronze_before())
         found, self.turned = switches.update(self.publication, arrived, known.devices, known.overruled)
@@ -198,7 +198,7 @@ class _Run:
         reversed_ = metered.reversed_since(self.publication.before, known.overruled, known.devices)
         doubted = devices.join(reversed_, on="device_id", how="semi")["site_id"].unique().to_list()
         poorer = devices.filter(pl.col("device_id").is_in(ids))["site_id"].unique().to_list()
-        self.reasons = known.sites.select("site_id", _otherwise(known.changed_sites, poorer, doubted).alias("otherwise"))
+        self.reasons = known.sites.select("site_id", _otherwise(known, poorer, doubted).alias("otherwise"))
         pending = [(site, day) for site, dates in self.publication.before.pending.items() for day in dates]
         spans = facts.with_new_sites(self.publication.scan("dims/measured_channels").collect(), known.devices)
         every = [
@@ -209,6 +209,7 @@ class _Run:
             scope.touched_days(self.withdrawn, devices, self._bronze_before(), self.metering),
             pl.DataFrame(pending, schema=scope.SITE_DAYS, orient="row"),
             facts.days_of_sites(spans, known.changed_sites),
+            facts.days_of_moved(spans, known.moved_sites),
         ]
         return self._kept_days(every, known)
 
@@ -292,13 +293,14 @@ class _Timer:
         self.seconds[self.step] = round(self.seconds.get(self.step, 0.0) + time.perf_counter() - self.began, 3)
 
 
-def _otherwise(changed_sites: list[str], poorer_sites: list[str], doubted_sites: list[str]) -> pl.Expr:
+def _otherwise(known: Facts, poorer_sites: list[str], doubted_sites: list[str]) -> pl.Expr:
     """Why a day of a site changed on which no reading arrived."""
     of_fact = pl.lit("a fact of the site, a device or the tariff changed")
     of_reading = pl.lit("a reading of another day reaches into this one, or one arrived that was left pending")
     of_withdrawal = pl.lit("an import was withdrawn")
+    of_zone = pl.lit("the site's time zone is another one from a day on")
     of_person = pl.lit("a decision how a meter was read was reversed, or stands again")
-    told = ((poorer_sites, of_withdrawal), (changed_sites, of_fact), (doubted_sites, of_person))
+    told = ((poorer_sites, of_withdrawal), (known.changed_sites, of_fact), (list(known.moved_sites), of_zone), (doubted_sites, of_person))
     return pl.coalesce(*[pl.when(pl.col("site_id").is_in(sites)).then(reason) for sites, reason in told], of_reading)
 
 

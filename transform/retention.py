@@ -8,11 +8,13 @@ which a decision was taken how to read it; of intervals those stay that reach in
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aurora.domain.calendar import local_dates, local_hours
 from aurora.domain.meters.power import GAP_IN_SPACINGS, LEAST_GAP_SECONDS
 from aurora.lake import changes
 from aurora.lake.checksums import checksum
@@ -23,6 +25,7 @@ from aurora.lake.store import Between, Lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
 from transform.compaction import READINGS
+from transform.facts import with_calendar
 from transform.sealed import SEALED
 
 DAY = timedelta(days=1)
@@ -69,9 +72,9 @@ class Zones:
 
 def zones_of(snapshot: Snapshot) -> Zones:
     """The zones of everything that is published."""
-    sites = _now(snapshot, "dims/sites").select("site_id", "time_zone").collect()
+    sites = with_calendar(_now(snapshot, "dims/sites").select("site_id", "time_zone", "past_time_zones").collect())
     devices = _now(snapshot, "dims/devices").select("device_id", "site_id").collect().join(sites, on="site_id")
-    return Zones(dict(sites.iter_rows()), dict(devices.select("device_id", "time_zone").iter_rows()))
+    return Zones(dict(sites.select("site_id", "time_zone").iter_rows()), dict(devices.select("device_id", "time_zone").iter_rows()))
 
 
 def max_gaps_of(snapshot: Snapshot) -> dict[str, int]:
@@ -216,7 +219,7 @@ def _going(rows: pl.DataFrame, units: pl.DataFrame, day: date, until: datetime, 
 
 
 def _with_local_date(rows: pl.DataFrame, zone: str) -> pl.DataFrame:
-    return rows.with_columns(pl.col("measured_at").dt.convert_time_zone(zone).dt.date().alias("local_date"))
+    return rows.with_columns(local_dates(rows.get_column("measured_at"), zone).alias("local_date"))
 
 
 def _archive(rows: pl.DataFrame, day: date, archive_uri: str) -> None:
@@ -238,9 +241,13 @@ def expire_published(publication: Publication, settings: Settings, zones: dict[s
     whole = since - BESIDE
     gone += _expire(publication, SEALED, "measured_date", whole, pl.col("measured_date") >= whole)
     issued = pl.col("issued_at")
-    kept_long = pl.any_horizontal(
-        [(pl.col("site_id") == site) & issued.dt.convert_time_zone(zone).dt.hour().is_in(ISSUES_KEPT) for site, zone in zones.items()]
-    ) if zones else pl.lit(value=False)  # fmt: skip
+    hours = {
+        site: issued.map_batches(partial(local_hours, zone_name=zone), return_dtype=pl.Int8).is_in(ISSUES_KEPT)
+        for site, zone in zones.items()
+    }
+    kept_long = (
+        pl.any_horizontal([(pl.col("site_id") == site) & is_kept for site, is_kept in hours.items()]) if zones else pl.lit(value=False)
+    )
     keep = (issued >= now - OTHER_ISSUES) | (kept_long & (issued >= now - timedelta(days=settings.forecast_days)))
     return gone + _expire(publication, "gold/forecasts", "issued_at", now - OTHER_ISSUES, keep)
 

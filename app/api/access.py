@@ -18,7 +18,7 @@ from aurora.accounts.rights import RIGHTS, Right, may
 from aurora.accounts.tokens import Tokens
 from aurora.domain.texts import text
 from aurora.errors import Gone, NotReady
-from aurora.lake.manifest import Snapshot
+from aurora.lake.manifest import Snapshot, is_refresh_id
 
 _BEARER = OAuth2PasswordBearer("/v1/auth/token", refreshUrl="/v1/auth/refresh", auto_error=False)
 
@@ -167,15 +167,21 @@ AsOf = Annotated[
 
 
 def published(services: Services, as_of: str | None) -> Snapshot:
-    """The publication to answer from: the newest, or the one asked for. 404 where there was none, 410 where it is gone."""
+    """The publication to answer from: the newest, or the one asked for. 404 where there was none, 410 where it is gone.
+
+    Raises InputError for what is neither a time with offset nor the form of a `refresh_id`.
+    """
     newest = services.reader.snapshot()
     if as_of is None or as_of == newest.refresh_id:
         return newest
+    moment = _moment(as_of)
     try:
-        return services.reader.as_of(_moment(as_of))
+        return services.reader.as_of(moment)
     except Gone:
         raise HTTPException(410, text("api.publication_gone", moment=as_of)) from None
     except NotReady:
+        if isinstance(moment, str) and not is_refresh_id(moment):
+            raise InputError("as_of", text("api.neither_time_nor_publication")) from None
         raise HTTPException(404, text("api.no_publication", moment=as_of)) from None
 
 

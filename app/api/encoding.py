@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from app.api.negotiation import ARROW, CSV
-from aurora.domain.calendar import day_start, utc_offset_seconds
+from aurora.domain.calendar import day_start, local_dates, utc_offset_seconds
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 # How a key of a report begins: the instant or day that its other times are told beside.
@@ -59,7 +59,7 @@ def with_local_time(frame: pl.DataFrame, time_zone: str) -> pl.DataFrame:
 
 
 def _days(moments: pl.Series, time_zone: str) -> pl.Series:
-    return _local(moments, time_zone).dt.date().alias("local_date")
+    return local_dates(moments, time_zone).alias("local_date")
 
 
 def _told(moments: pl.Series, time_zone: str) -> pl.DataFrame:

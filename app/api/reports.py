@@ -77,7 +77,7 @@ def trends(
     if form != negotiation.JSON:
         span = _history_or(services, snapshot, subject, start_date, end_date)
         return negotiation.unchanged(request, etag) or _trend_file(snapshot, subject, interval, span, form, etag)
-    span = parse_range(start_date, end_date, subject.site.time_zone)
+    span = parse_range(start_date, end_date, subject.site.calendar)
     if limit is None and (count := span.buckets(interval)) > MOST_POINTS:
         raise InputError("interval", text("api.too_long", count=round(count), most=MOST_POINTS))
     with_energy(services, snapshot, subject)
@@ -99,8 +99,8 @@ def trends(
 async def summary(subject: OwnSubject, request: Request, services: Shared, period: Period = "today", as_of: AsOf = None) -> Response:
     """Totals of a named period in the site's local days; what is not over yet ends with today."""
     form = negotiation.choose(request, [negotiation.JSON])
-    today = local_date(datetime.now(UTC), subject.site.time_zone)
-    question = SummaryOf(subject.site.site_id, subject.name, subject.site.time_zone, period, *named(period, today))
+    today = local_date(datetime.now(UTC), subject.site.calendar)
+    question = SummaryOf(subject.site.site_id, subject.name, subject.site.calendar, period, *named(period, today))
     # What is known needs no thread, which costs more than the answer; whether the caller may see it was asked before.
     at_hand = services.reader.at_hand(question) if as_of is None else None
     snapshot, known = at_hand or await run_in_threadpool(known_summary, services, subject, question, as_of)
@@ -128,7 +128,7 @@ def comparison(
     if compare_to not in {"previous_period", "last_year", "peers"} and compare_to not in sites:
         raise HTTPException(404, text("api.compare_to_unknown", compare_to=compare_to))
     snapshot = with_energy(services, published(services, as_of), subject)
-    today = local_date(datetime.now(UTC), subject.site.time_zone)
+    today = local_date(datetime.now(UTC), subject.site.calendar)
     etag = negotiation.tag(request, form, snapshot.refresh_id, _facts(subject), _site_facts(sites.get(compare_to)), today)
     if held := negotiation.unchanged(request, etag):
         return held
@@ -148,7 +148,7 @@ def _both(
         return current, _totals(snapshot, subject, *base_of(period, compare_to, today))
     other = Subject(sites[compare_to], None)
     with_energy(services, snapshot, other)
-    return current, _totals(snapshot, other, *named(period, local_date(datetime.now(UTC), other.site.time_zone)))
+    return current, _totals(snapshot, other, *named(period, local_date(datetime.now(UTC), other.site.calendar)))
 
 
 def _peers(snapshot: Snapshot, site: Site) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _totals(snapshot: Snapshot, subject: Subject, first: date, end: date) -> dic
         if subject.device
         else reports.summary(snapshot, subject.site, first, end)
     )
-    span = days_range(first, end, subject.site.time_zone)
+    span = days_range(first, end, subject.site.calendar)
     return {**subject.ids, "period_start_at": span.start_at, "period_end_at": span.end_at, **found}
 
 
@@ -204,9 +204,9 @@ def _history_or(services: Services, snapshot: Snapshot, subject: Subject, start_
     """The range that is asked for; where a bound is left out, that of the whole history."""
     with_energy(services, snapshot, subject)
     if start_date and end_date:
-        return parse_range(start_date, end_date, subject.site.time_zone)
+        return parse_range(start_date, end_date, subject.site.calendar)
     history = _history(snapshot, subject)
-    return parse_range(start_date or history.start_at.isoformat(), end_date or history.end_at.isoformat(), subject.site.time_zone)
+    return parse_range(start_date or history.start_at.isoformat(), end_date or history.end_at.isoformat(), subject.site.calendar)
 
 
 def _history(snapshot: Snapshot, subject: Subject) -> Range:
@@ -214,8 +214,8 @@ def _history(snapshot: Snapshot, subject: Subject) -> Range:
     history = device_reports.history(snapshot, subject.device, subject.site) if subject.device else reports.history(snapshot, subject.site)
     assert history is not None, "with_energy found some"
     # A bucket begins in the range it belongs to, so all history begins with the year that its first reading lies in, or its first week.
-    first = local_date(history.start_at, subject.site.time_zone).replace(month=1, day=1) - timedelta(days=7)
-    return Range(day_start(first, subject.site.time_zone), history.end_at, subject.site.time_zone)
+    first = local_date(history.start_at, subject.site.calendar).replace(month=1, day=1) - timedelta(days=7)
+    return Range(day_start(first, subject.site.calendar), history.end_at, subject.site.calendar)
 
 
 def _since_history(snapshot: Snapshot, subject: Subject, span: Range) -> Range:
@@ -241,7 +241,7 @@ def _trend_file(snapshot: Snapshot, subject: Subject, interval: Interval, span: 
     name = f"{subject.name}-{interval}"
     empty = pl.DataFrame(schema=kinds)
     if form == negotiation.CSV:
-        zone = subject.site.time_zone
+        zone = subject.site.calendar
         local = (encoding.with_local_time(frame, zone) for frame in chain([empty], alike))
         return negotiation.file_response(encoding.csv_parts(local), form, name, etag)
     return negotiation.file_response(encoding.encoded(alike, empty.to_arrow().schema, form), form, name, etag)
@@ -268,7 +268,7 @@ def _facts(subject: Subject) -> list[Any]:
 
 
 def _site_facts(site: Site | None) -> list[Any]:
-    return [site.site_id, site.time_zone, site.currency] if site else []
+    return [site.site_id, site.calendar, site.currency] if site else []
 
 
 def with_energy(services: Services, snapshot: Snapshot, subject: Subject) -> Snapshot:

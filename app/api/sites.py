@@ -1,10 +1,10 @@
 """Sites of the caller: made, read, changed, deleted."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from app.api.access import Caller, OwnSite, Shared, VisibleSites, site_for
 from app.api.bodies import JudgedLast
@@ -26,11 +26,19 @@ ChangedSite = Annotated[Site, Depends(site_for("change_site"))]
 DoomedSite = Annotated[Site, Depends(site_for("delete"))]
 
 
+class PastZone(Facts):
+    """A time zone that a site had."""
+
+    time_zone: str
+    until: date = Field(description="The first local day on which it does not count any more.")
+
+
 class KnownSite(NewSite):
     """The facts of a site."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [SITE]})
     site_id: str
+    past_time_zones: list[PastZone] | None = None
     created_at: datetime
 
 

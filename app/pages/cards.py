@@ -217,7 +217,7 @@ def day_changed(day: DayChanged, site: Site) -> str:
     measured = text("changes.completeness", ratio=formats.percent(day.completeness_ratio))
     return (
         f'<article class="au-item au-change"><h3>{escape(formats.day_name(day.local_date))}</h3>'
-        f'<p class="au-when">{escape(text("changes.found", at=_when(day.revised_at, site.time_zone)))}</p>{lines}<div class="au-chips">'
+        f'<p class="au-when">{escape(text("changes.found", at=_when(day.revised_at, site.calendar)))}</p>{lines}<div class="au-chips">'
         f'<span class="au-chip au-chip-gain">{escape(day.reason)}</span><span class="au-chip au-chip-sure">{escape(measured)}</span>'
         "</div></article>"
     )

@@ -25,7 +25,7 @@ def show(services: Services, site: Site, user: User) -> None:
         if not found.count:
             st.html(cards.hint(text("meters.nothing_yet")))
         for event in found.newest:
-            st.html(cards.meter_event(event, site.time_zone))
+            st.html(cards.meter_event(event, site.calendar))
             if may_change:
                 _decide(services, site, user, event)
         if found.count > len(found.newest):

@@ -73,7 +73,7 @@ def _power(power: SitePower, site: Site) -> str:
 
 def today(view: View, days: list[overview.Day]) -> None:
     """Energy, money and completeness of the local day."""
-    day = local_date(view.now, view.site.time_zone)
+    day = local_date(view.now, view.site.calendar)
     with st.container(key="card_today"):
         st.html(cards.heading(text("today.title"), formats.day_name(day)))
         newest = days[-1] if days and days[-1].local_date == day else None
@@ -103,7 +103,7 @@ def expected(view: View) -> None:
         if not known:
             st.html(cards.hint(text("forecast.nothing_yet")))
             return
-        figure = charts.forecast_chart(known, low, low + 24 * HOUR, view.site.time_zone)
+        figure = charts.forecast_chart(known, low, low + 24 * HOUR, view.site.calendar)
         st.plotly_chart(figure, theme=None, config=CHART, key="forecast_chart")
 
 
@@ -125,4 +125,4 @@ def unusual(view: View) -> None:
     found = overview.open_anomalies(view.services.reader, view.site)
     with st.container(key="card_unusual"):
         st.html(cards.heading(text("anomalies.title")))
-        st.html(cards.anomaly_list(found, view.site.time_zone))
+        st.html(cards.anomaly_list(found, view.site.calendar))

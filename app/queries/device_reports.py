@@ -27,7 +27,7 @@ def history(snapshot: Snapshot, device: Device, site: Site) -> Range | None:
     """The local days that have any energy of the device; None where there is none."""
     rows = snapshot.scan("silver/energy").filter(pl.col("device_id") == device.device_id)
     first, last = rows.select(pl.col("local_date").min().alias("first"), pl.col("local_date").max().alias("last")).collect().row(0)
-    return None if first is None else days_range(first, last + timedelta(days=1), site.time_zone)
+    return None if first is None else days_range(first, last + timedelta(days=1), site.calendar)
 
 
 def trend(snapshot: Snapshot, device: Device, site: Site, interval: Interval, span: Range) -> pl.DataFrame:
@@ -35,11 +35,11 @@ def trend(snapshot: Snapshot, device: Device, site: Site, interval: Interval, sp
     if interval in {"15min", "hour"}:
         return _clock_points(snapshot, device, site, interval, span)
     first, end = whole_buckets(*span.days, interval)
-    rows = _quarters(snapshot, device, days_range(first, end, site.time_zone), site).with_columns(
+    rows = _quarters(snapshot, device, days_range(first, end, site.calendar), site).with_columns(
         pl.col("local_date").map_elements(lambda day: bucket_start(day, interval), return_dtype=pl.Date).alias("_start")
     )
     lengths = [
-        {"_start": start, "_seconds": seconds_of_days(site.time_zone, start, bucket_end(start, interval))}
+        {"_start": start, "_seconds": seconds_of_days(site.calendar, start, bucket_end(start, interval))}
         for start in rows.get_column("_start").unique()
     ]
     seconds = pl.DataFrame(lengths, schema={"_start": pl.Date, "_seconds": pl.Int64})
@@ -48,8 +48,8 @@ def trend(snapshot: Snapshot, device: Device, site: Site, interval: Interval, sp
 
 def summary(snapshot: Snapshot, device: Device, site: Site, first: date, end: date) -> dict[str, Any]:
     """Totals of the local days from `first` up to, but not with, `end`."""
-    rows = _quarters(snapshot, device, days_range(first, end, site.time_zone), site)
-    seconds = seconds_of_days(site.time_zone, first, end)
+    rows = _quarters(snapshot, device, days_range(first, end, site.calendar), site)
+    seconds = seconds_of_days(site.calendar, first, end)
     points = _added_up(rows.with_columns(pl.lit(first).alias("_start"), pl.lit(seconds).alias("_seconds")), "_start").to_dicts()
     return {name: value for name, value in points[0].items() if name != "_start"} if points else {"completeness_ratio": None}
 
@@ -60,16 +60,16 @@ def _clock_points(snapshot: Snapshot, device: Device, site: Site, interval: Inte
     if interval == "15min":
         rows = rows.with_columns(pl.col("interval_start_at").alias("_start"), pl.lit(QUARTER_SECONDS).alias("_seconds"))
     else:
-        first, last = local_date(wide.start_at, site.time_zone), local_date(wide.end_at, site.time_zone)
+        first, last = local_date(wide.start_at, site.calendar), local_date(wide.end_at, site.calendar)
         names = {"quarter_start_at": "interval_start_at", "hour_start_at": "_start", "hour_seconds": "_seconds"}
-        clock = quarters([site.time_zone], first, last).select(list(names)).rename(names)
+        clock = quarters([site.calendar], first, last).select(list(names)).rename(names)
         rows = rows.join(clock, on="interval_start_at")
     inside = (pl.col("_start") >= span.start_at) & (pl.col("_start") < span.end_at)
     return _added_up(rows.filter(inside), "interval_start_at")
 
 
 def _quarters(snapshot: Snapshot, device: Device, span: Range, site: Site) -> pl.DataFrame:
-    days = [local_date(span.start_at, site.time_zone), local_date(span.end_at, site.time_zone) + timedelta(days=1)]
+    days = [local_date(span.start_at, site.calendar), local_date(span.end_at, site.calendar) + timedelta(days=1)]
     limits = [Between("local_date", *days), Between("interval_start_at", span.start_at, span.end_at)]
     rows = snapshot.scan("silver/energy", limits).filter(pl.col("device_id") == device.device_id)
     return rows.select("channel", "interval_start_at", "energy_kwh", "covered_seconds", "local_date").collect()

@@ -70,7 +70,7 @@ def publication(reader: LakeReader, site: Site) -> Publication:
 
 def last_days(reader: LakeReader, site: Site, count: int, now: datetime) -> list[Day]:
     """The last `count` local days up to today that have figures, oldest first."""
-    today = local_date(now, site.time_zone)
+    today = local_date(now, site.calendar)
     first = today - timedelta(days=count - 1)
 
     def ask(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def _so_far(row: dict[str, Any], site: Site, now: datetime) -> float | None:
     ratio, seconds = row["completeness_ratio"], row["day_seconds"]
     if ratio is None or not seconds:
         return ratio
-    passed = (now - day_start(row["local_date"], site.time_zone)).total_seconds()
+    passed = (now - day_start(row["local_date"], site.calendar)).total_seconds()
     return min(ratio * seconds / min(max(passed, 1.0), seconds), 1.0)
 
 

@@ -30,7 +30,7 @@ def history(snapshot: Snapshot, site: Site) -> Range | None:
     first, last = months.min(), months.max()
     if not isinstance(first, date) or not isinstance(last, date):
         return None
-    return days_range(first, bucket_end(last, "month"), site.time_zone)
+    return days_range(first, bucket_end(last, "month"), site.calendar)
 
 
 def trend(snapshot: Snapshot, site: Site, interval: Interval, span: Range) -> pl.DataFrame:
@@ -107,7 +107,7 @@ def _completeness(rows: pl.DataFrame, site: Site, first: date, end: date) -> flo
     """Seconds covered by readings / seconds of all the days, the least over the channels that are expected."""
     sums = rows.select(pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in _COVERED).row(0)
     covered = [seconds for seconds in sums if seconds is not None]
-    return min(min(covered) / seconds_of_days(site.time_zone, first, end), 1.0) if covered else None
+    return min(min(covered) / seconds_of_days(site.calendar, first, end), 1.0) if covered else None
 
 
 def seconds_of_days(time_zone: str, first: date, end: date) -> int:

@@ -1,7 +1,7 @@
 """What may be said of a site or a device: the one check of every fact, whether it comes over REST, by command or from a file."""
 
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Literal, TypeVar
@@ -52,6 +52,12 @@ def _zone(name: str) -> str:
     if not is_time_zone(name):
         raise ValueError("is not a time zone; use a name such as Europe/Berlin or America/New_York")
     return name
+
+
+def _day(day: date) -> date:
+    if not EARLIEST_YEAR < day.year < LATEST_YEAR:
+        raise ValueError(f"must lie between {EARLIEST_YEAR + 1} and {LATEST_YEAR}")
+    return day
 
 
 def _country(code: str) -> str:
@@ -149,10 +155,8 @@ Decoder = Annotated[str, Field(max_length=32), AfterValidator(refuse_unknown)]
 KEPT: Any = Field(default_factory=lambda: None)
 
 
-class SiteChanges(Facts):
-    """Facts of a site to change; null takes away what is known. Azimuth: 0 = north, clockwise."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"pv_capacity_kw": 9.9, "pv_azimuth_degrees": 180}]})
+class SiteFacts(Facts):
+    """What can be said of a site. Azimuth: 0 = north, clockwise."""
 
     name: Name = KEPT
     time_zone: TimeZone = KEPT
@@ -177,7 +181,17 @@ class SiteChanges(Facts):
     weather_station_id: Annotated[str, Field(max_length=64)] | None = None
 
 
-class NewSite(SiteChanges):
+class SiteChanges(SiteFacts):
+    """Facts of a site to change; null takes away what is known."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"pv_capacity_kw": 9.9, "pv_azimuth_degrees": 180}]})
+
+    time_zone_from: Annotated[date, AfterValidator(_day)] | None = Field(
+        None, description="First local day in `time_zone`, as YYYY-MM-DD; days before keep the zone they had. Null: it counts for all days."
+    )
+
+
+class NewSite(SiteFacts):
     """Facts of a new site."""
 
     model_config = ConfigDict(

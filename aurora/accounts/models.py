@@ -1,12 +1,14 @@
 """Tables of the accounts database. Every change here is a migration too; a test compares the two."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Float, ForeignKey, Integer, Numeric, String, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from aurora.domain.calendar import moved_zone
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -154,7 +156,10 @@ class TariffPrice(Model):
 
 
 class Site(Model):
-    """A place with an owner. Azimuth: 0 = north, clockwise."""
+    """A place with an owner. Azimuth: 0 = north, clockwise.
+
+    `past_time_zones`: zones it had, each with the local day `until` which, itself not included, it counted; in order. `time_zone` follows.
+    """
 
     __tablename__ = "sites"
     site_id: Mapped[str] = mapped_column(ForeignKey("identifiers.identifier"), primary_key=True)
@@ -179,7 +184,13 @@ class Site(Model):
     carbon_zone: Mapped[str | None] = mapped_column(String(32))
     tariff_id: Mapped[str | None] = mapped_column(ForeignKey("tariffs.tariff_id"))
     weather_station_id: Mapped[str | None] = mapped_column(String(64))
+    past_time_zones: Mapped[list[dict[str, str]] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
+
+    @property
+    def calendar(self) -> str:
+        """The zone, or zones one after the other, that the site's days and hours follow; see `aurora.domain.calendar`."""
+        return moved_zone([(one["time_zone"], date.fromisoformat(one["until"])) for one in self.past_time_zones or []], self.time_zone)
 
 
 class Membership(Model):

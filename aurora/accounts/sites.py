@@ -4,7 +4,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
@@ -15,11 +15,13 @@ from aurora.accounts.database import Accounts
 from aurora.accounts.facts import NewSite, SiteChanges, checked
 from aurora.accounts.models import Device, DeviceKey, Identifier, Membership, Site, Tariff, User
 from aurora.accounts.priced import keep_under
+from aurora.domain.calendar import zone_on
 from aurora.errors import Conflict, Refused, Unknown, WrongFacts
 
 IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 LONGEST_SLUG = 48
 MOST_NAMED = 10
+MOST_PAST_ZONES = 16
 
 
 def add_site(
@@ -73,6 +75,7 @@ def change_site(accounts: Accounts, site_id: str, by: str | None = None, priced_
     changes = checked(SiteChanges, facts)
     with accounts.transaction() as session:
         site = existing_site(session, site_id)
+        changes = _with_zones(site, changes)
         _check_references(session, {name: value for name, value in changes.items() if value != getattr(site, name)})
         if "tariff_id" in changes and changes["tariff_id"] != site.tariff_id:
             keep_under(session, site, changes["tariff_id"], priced_parts)
@@ -80,6 +83,29 @@ def change_site(accounts: Accounts, site_id: str, by: str | None = None, priced_
             setattr(site, name, value)
         note(session, "site.change", user_id=by, subject=("site", site_id), site_id=site_id, details={"changed": sorted(changes)})
     return site
+
+
+def _with_zones(site: Site, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes with `past_time_zones` for `time_zone_from`: days before it keep their zone. Raises WrongFacts without a time zone.
+
+    A zone without a day counts for all days; the one the site has already, said again without a day, leaves its history alone.
+    """
+    others = {name: value for name, value in changes.items() if name != "time_zone_from"}
+    since: date | None = changes.get("time_zone_from")
+    if "time_zone" not in changes:
+        if since is not None:
+            raise WrongFacts([("time_zone_from", "says from when on time_zone counts: name both")])
+        return others
+    if since is None:
+        is_same = "time_zone_from" not in changes and changes["time_zone"] == site.time_zone
+        return others if is_same else others | {"past_time_zones": None}
+    kept = [one for one in site.past_time_zones or [] if one["until"] < since.isoformat()]
+    before = zone_on(since - timedelta(days=1), site.calendar)
+    if before != changes["time_zone"]:
+        kept.append({"time_zone": before, "until": since.isoformat()})
+    if len(kept) > MOST_PAST_ZONES:
+        raise WrongFacts([("time_zone_from", f"a site has at most {MOST_PAST_ZONES} time zones before its own")])
+    return others | {"past_time_zones": kept or None}
 
 
 def delete_site(accounts: Accounts, site_id: str, by: str | None = None) -> None:

@@ -1,9 +1,14 @@
 """Local time, worked out once: quarters, clock hours, local days and months of a time zone, as tables that others join.
 
 The rules come from the `tzdata` package alone, so that every machine and every engine agrees. No other module converts time zones.
+
+A zone is a name such as `Europe/Berlin`, or that of a calendar that changed its zone: `Europe/Berlin<2026-07-01<Asia/Tokyo` is Berlin's up
+to 30 June and Tokyo's from 1 July on. The last day in the old zone ends where the first in the new one begins, so days follow each other
+without gap or overlap; it has as many hours as that takes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from importlib import resources
@@ -16,6 +21,7 @@ QUARTER_SECONDS = 900
 DAY_SECONDS = 86_400
 MICRO = 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FROM = "<"
 
 
 @cache
@@ -37,19 +43,85 @@ def is_time_zone(name: str) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class _Stretch:
+    """A time in one zone: its first local day and instant, None where it has always been."""
+
+    tz: ZoneInfo
+    first: date | None
+    begins_at: datetime | None
+
+
+def moved_zone(past: Sequence[tuple[str, date]], now: str) -> str:
+    """Name of the calendar of a place that changed its zone.
+
+    Args:
+        past: Zones that it had and the local day from which each no longer counts, in order.
+        now: The zone it has since the last of those days.
+    """
+    return FROM.join([*(f"{name}{FROM}{until.isoformat()}" for name, until in past), now])
+
+
+def zone_on(day: date, zone_name: str) -> str:
+    """Name of the zone in the tz database that a calendar follows on a local day."""
+    names = zone_name.split(FROM)
+    later = sum(date.fromisoformat(first) <= day for first in names[1::2])
+    return names[2 * later]
+
+
+def first_difference(one: str, other: str) -> date | None:
+    """The first local day on which two calendars follow different zones; None where they never do, or differ from the beginning on."""
+    if one.split(FROM)[0] == other.split(FROM)[0]:
+        for day in sorted({date.fromisoformat(first) for name in (one, other) for first in name.split(FROM)[1::2]}):
+            if zone_on(day, one) != zone_on(day, other):
+                return day
+    return None
+
+
+@cache
+def _stretches(zone_name: str) -> tuple[_Stretch, ...]:
+    names = zone_name.split(FROM)
+    found = [_Stretch(zone(names[0]), None, None)]
+    for first, name in zip(map(date.fromisoformat, names[1::2]), names[2::2], strict=True):
+        found.append(_Stretch(zone(name), first, _midnight(first, zone(name))))
+    return tuple(found)
+
+
+def clock_zone(moment: datetime, zone_name: str) -> ZoneInfo:
+    """The zone that a calendar's clocks show at an instant."""
+    known = _stretches(zone_name)
+    return next((one.tz for one in reversed(known) if one.begins_at is None or one.begins_at <= moment), known[0].tz)
+
+
 def local_date(moment: datetime, zone_name: str) -> date:
     """The day that the site's calendar shows at `moment`."""
-    return moment.astimezone(zone(zone_name)).date()
+    latest: date | None = None
+    for one in reversed(_stretches(zone_name)):
+        if one.begins_at is None or one.begins_at <= moment:
+            day = moment.astimezone(one.tz).date()
+            return day if latest is None else min(day, latest)
+        assert one.first is not None, "only the first stretch has always been"
+        latest = one.first - timedelta(days=1)
+    raise AssertionError("the first stretch has always been")
 
 
 def local_hour(moment: datetime, zone_name: str) -> int:
     """The hour that the site's clock shows at `moment`. [0-23]"""
-    return moment.astimezone(zone(zone_name)).hour
+    return moment.astimezone(clock_zone(moment, zone_name)).hour
 
 
 def day_start(day: date, zone_name: str) -> datetime:
     """First instant of a local day, in UTC; where midnight is skipped by the clock, the instant of the jump."""
-    tz = zone(zone_name)
+    limit: datetime | None = None
+    for one in reversed(_stretches(zone_name)):
+        if one.first is None or one.first <= day:
+            start = _midnight(day, one.tz)
+            return start if limit is None else min(start, limit)
+        limit = one.begins_at if limit is None or one.begins_at is None else min(one.begins_at, limit)
+    raise AssertionError("the first stretch has always been")
+
+
+def _midnight(day: date, tz: ZoneInfo) -> datetime:
     start = datetime.combine(day, time(), tz).astimezone(UTC)
     while start.astimezone(tz).date() < day:
         start += timedelta(seconds=QUARTER_SECONDS)
@@ -98,10 +170,8 @@ def month_seconds(month: date, zone_name: str) -> int:
 
 def utc_offset_seconds(moments: pl.Series, zone_name: str) -> pl.Series:
     """How far the site's clock is ahead of UTC at each instant. [s]"""
-    tz = zone(zone_name)
     # An offset holds for a whole UTC quarter hour, so each quarter is asked once.
-    known = {start: tz.utcoffset(start.astimezone(tz)) for start in moments.dt.truncate("15m").unique().drop_nulls().to_list()}
-    seconds = {start: int(offset.total_seconds()) for start, offset in known.items() if offset is not None}
+    seconds = {start: _offset(zone_name, start) for start in moments.dt.truncate("15m").unique().drop_nulls().to_list()}
     starts = moments.dt.truncate("15m")
     return starts.replace_strict(seconds, return_dtype=pl.Int64) if seconds else starts.cast(pl.Int64)
 
@@ -151,16 +221,31 @@ def _zone_quarters(zone_name: str, first: date, last: date) -> pl.DataFrame:
 
 def _offsets(zone_name: str, begins: np.ndarray) -> np.ndarray:
     """Offset from UTC at each second of `begins`. [s] Looked up once a UTC day, and by the quarter on days on which it changes."""
-    tz = zone(zone_name)
     day_numbers = begins // DAY_SECONDS
-    known = {int(day): _offset(tz, int(day) * DAY_SECONDS) for day in np.unique(np.append(day_numbers, day_numbers[-1:] + 1))}
+
+    def offset(second: int) -> int:
+        return _offset(zone_name, EPOCH + timedelta(seconds=second))
+
+    known = {int(day): offset(int(day) * DAY_SECONDS) for day in np.unique(np.append(day_numbers, day_numbers[-1:] + 1))}
     result = np.array([known[day] for day in day_numbers.tolist()], dtype=np.int64)
-    for day, offset in known.items():
-        if day + 1 in known and known[day + 1] != offset:
+    for day, held in known.items():
+        if day + 1 in known and known[day + 1] != held:
             for index in np.flatnonzero(day_numbers == day):
-                result[index] = _offset(tz, int(begins[index]))
+                result[index] = offset(int(begins[index]))
     return result
 
 
-def _offset(tz: ZoneInfo, second: int) -> int:
-    return int((EPOCH + timedelta(seconds=second)).astimezone(tz).utcoffset().total_seconds())  # pyright: ignore[reportOptionalMemberAccess]
+def _offset(zone_name: str, moment: datetime) -> int:
+    return int(moment.astimezone(clock_zone(moment, zone_name)).utcoffset().total_seconds())  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def local_hours(moments: pl.Series, zone_name: str) -> pl.Series:
+    """The hour that the site's clock shows at each instant. [0-23]"""
+    return ((moments.dt.epoch("s") + utc_offset_seconds(moments, zone_name)) // 3600 % 24).cast(pl.Int8)
+
+
+def local_dates(moments: pl.Series, zone_name: str) -> pl.Series:
+    """The day that the site's calendar shows at each instant."""
+    known = moments.dt.truncate("15m")
+    days_of = {start: local_date(start, zone_name) for start in known.unique().drop_nulls().to_list()}
+    return known.replace_strict(days_of, return_dtype=pl.Date) if days_of else known.cast(pl.Date)

@@ -7,7 +7,7 @@ from math import isfinite
 from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal, format_percent
 
-from aurora.domain.calendar import zone
+from aurora.domain.calendar import clock_zone
 from aurora.domain.texts import text
 
 KWH_PER_MWH = 1000.0
@@ -55,7 +55,7 @@ def percent(ratio: float | None, language: str = "en") -> str:
 
 def clock(moment: datetime, zone_name: str, language: str = "en") -> str:
     """Hours and minutes that the site's clock shows at `moment`."""
-    return format_time(moment.astimezone(zone(zone_name)).time(), "HH:mm", locale=language)
+    return format_time(moment.astimezone(clock_zone(moment, zone_name)).time(), "HH:mm", locale=language)
 
 
 def weekday(day: date, language: str = "en") -> str:

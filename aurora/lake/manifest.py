@@ -9,6 +9,7 @@ publications only; a publisher that dies before its row has changed nothing for 
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 
 import json
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from aurora.lake.store import Between, Lake
 from aurora.lake.tables import TABLES
 
 MANIFEST = "meta/refreshes"
+REFRESH_ID = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{6}")
 
 
 class Held(Protocol):
@@ -156,6 +158,11 @@ def begin(lake: Lake, lease: Held, kind: str, code_version: str, now: datetime |
 def new_refresh_id(now: datetime) -> str:
     """An id that sorts by time and is never given twice."""
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}"
+
+
+def is_refresh_id(text: str) -> bool:
+    """Whether a text has the form of a `refresh_id`."""
+    return REFRESH_ID.fullmatch(text) is not None
 
 
 def newest(lake: Lake) -> Snapshot:

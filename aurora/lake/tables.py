@@ -70,7 +70,7 @@ _COVERED = " ".join(f"{channel}_covered_seconds:f" for channel in CHANNELS)
 _SITE_FACTS = (
     "name time_zone latitude:f longitude:f country currency floor_area_m2:f occupants:i heating appliances pv_capacity_kw:f"
     " pv_tilt_degrees:f pv_azimuth_degrees:f battery_capacity_kwh:f battery_power_kw:f fuse_a:f grid_limit_kw:f price_zone carbon_zone"
-    " tariff_id weather_station_id"
+    " tariff_id weather_station_id past_time_zones"
 )
 _DEVICE_FACTS = (
     "site_id name kind role energy_source decoder topic interval_seconds:i max_gap_seconds:i retired_at:at factor:f channels replacements"
@@ -261,6 +261,7 @@ TABLES: dict[str, LakeTable] = {
             _schema(f"site_id {_SITE_FACTS} valid_from:at valid_until:at refresh_id"),
             key=("site_id", "valid_from"),
             scope=("site_id", "valid_from"),
+            schema_version=2,
         ),
         LakeTable(
             "dims/devices",

@@ -61,7 +61,7 @@ def recommend(lake: Lake, accounts: Accounts, home: Home, settings: Settings, no
 
 
 def _site_rows(snapshot: Snapshot, site: Site, now: datetime) -> list[dict[str, Any]]:
-    today = calendar.local_date(now, site.time_zone)
+    today = calendar.local_date(now, site.calendar)
     first = today - timedelta(days=advice.WINDOW_DAYS)
     hours = _hours(snapshot, site, first, today)
     if not advice.is_enough(hours.filter(pl.col("local_date") >= today - timedelta(days=advice.RECENT_DAYS)), today):
@@ -78,7 +78,7 @@ def _site_rows(snapshot: Snapshot, site: Site, now: datetime) -> list[dict[str, 
 
 def _hours(snapshot: Snapshot, site: Site, first: date, today: date) -> pl.DataFrame:
     """Hours of the ended local days since `first`, with the site's clock."""
-    clock = calendar.quarters([site.time_zone], first, today).select(
+    clock = calendar.quarters([site.calendar], first, today).select(
         pl.col("hour_start_at").alias("interval_start_at"), pl.col("local_hour").cast(pl.Int64)
     )
     return (
@@ -119,9 +119,9 @@ def _row(site: Site, found: advice.Advice, currency: str | None, now: datetime) 
     figures = {"saving_kwh": found.saving_kwh, "saving_cost": found.saving_cost, "currency": currency}
     params = wording.plain(found.params | figures)
     told = wording.tell(message_key, found.params | figures)
-    today = calendar.local_date(now, site.time_zone)
+    today = calendar.local_date(now, site.calendar)
     name = f"{site.site_id}|{found.rule_id}|{today:%Y-%m}"
-    valid_from = calendar.day_start(today, site.time_zone)
+    valid_from = calendar.day_start(today, site.calendar)
     return {
         "recommendation_id": hashlib.sha256(name.encode()).hexdigest()[:16],
         "site_id": site.site_id,

@@ -30,7 +30,7 @@ def score_forecasts(lake: Lake, accounts: Accounts, settings: Settings, now: dat
     Raises:
         Busy: If the publish lease stays taken.
     """
-    zones = {site.site_id: site.time_zone for site in accounts_sites.all_sites(accounts)}
+    zones = {site.site_id: site.calendar for site in accounts_sites.all_sites(accounts)}
     snapshot = manifest.newest(lake)
     wanted = _days_to_score(snapshot, zones, now)
     actual = _actual(snapshot, wanted)

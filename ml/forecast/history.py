@@ -32,7 +32,7 @@ class Place:
     @classmethod
     def of(cls, site: Site) -> "Place":
         """The place of an account's site."""
-        return cls(site.site_id, site.time_zone, site.latitude, site.longitude, site.pv_tilt_degrees, site.pv_azimuth_degrees)
+        return cls(site.site_id, site.calendar, site.latitude, site.longitude, site.pv_tilt_degrees, site.pv_azimuth_degrees)
 
 
 def clock_hours(time_zone: str, start: datetime, end: datetime) -> pl.DataFrame:

@@ -1,8 +1,7 @@
 """`aurora site invite`, `site invitations` and `site invitation`: memberships offered to people, who accept them in the pages."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -37,7 +36,7 @@ def invite(
     accounts, post = context.accounts, Post(context.settings)
     found = sites.find_site(accounts, site)
     host = _host(accounts, found.site_id, by)
-    given = {"role": role, "email": email, "ends_at": end_of(until, found.time_zone)}
+    given = {"role": role, "email": email, "ends_at": end_of(until, found.calendar)}
     made = invitations.invite(accounts, found.site_id, host.user_id, **given)
     is_mailed = post.is_configured and invitations.send_mail(post, email, host.username, made["token"], is_patient=False)
     link = invitations.link(post, made["token"])
@@ -71,7 +70,9 @@ def end_of(until: str | None, time_zone: str) -> datetime | None:
         day = None if until is None else datetime.strptime(until, "%Y-%m-%d").date()  # noqa: DTZ007 - a day of the site
     except ValueError:
         return moment(until)
-    return None if day is None else datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(time_zone)).astimezone(UTC)
+    from aurora.domain.calendar import day_start
+
+    return None if day is None else day_start(day + timedelta(days=1), time_zone)
 
 
 def _host(accounts: "Accounts", site_id: str, username: str | None) -> "User":

@@ -43,7 +43,14 @@ def add_site(
 
 @site.command("set")
 @with_site_facts
-def set_site(site: Annotated[str, typer.Argument(help="Id or unique name.")], facts: dict[str, Any], json: Json = False) -> None:
+def set_site(
+    site: Annotated[str, typer.Argument(help="Id or unique name.")],
+    facts: dict[str, Any],
+    since: Annotated[
+        str | None, typer.Option("--from", help="First local day in --time-zone, as 2026-07-01; empty or left out: it counts for all days.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Change facts of a site, one option each; an empty value takes a fact away."""
     from aurora.accounts import sites
     from aurora.lake.history import priced_parts
@@ -51,6 +58,7 @@ def set_site(site: Annotated[str, typer.Argument(help="Id or unique name.")], fa
     context = open_context()
     accounts = context.accounts
     found = sites.find_site(accounts, site)
+    facts |= {} if since is None else {"time_zone_from": since or None}
     priced = priced_parts(context.lake, found.site_id) if "tariff_id" in facts else ()
     sites.change_site(accounts, found.site_id, priced_parts=priced, **facts)
     show({"site_id": found.site_id, "changed": sorted(facts)}, json, f"{found.site_id}: {len(facts)} facts changed.")

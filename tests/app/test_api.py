@@ -294,8 +294,8 @@ def test_as_of_answers_as_an_earlier_publication_did(api: TestClient, lake: Lake
     span = {"start_date": f"{today - timedelta(days=9)}", "end_date": f"{today + timedelta(days=1)}"}
     assert points(api, "home", **span, as_of=first) == points(api, "home", **span, as_of=between.isoformat())
     assert len(points(api, "home", **span)) > len(points(api, "home", **span, as_of=first))
-    for missing in ("2020-01-01T00:00:00Z", "no-such-refresh"):
-        assert api.get("/v1/reports/trends/home", params={**span, "as_of": missing}).status_code == 404
+    for missing, status in (("2020-01-01T00:00:00Z", 404), (f"{first[:-6]}000000", 404), ("no-such-refresh", 400)):
+        assert api.get("/v1/reports/trends/home", params={**span, "as_of": missing}).status_code == status
 
 
 def test_as_of_is_gone_when_its_files_were_cleaned_up(

@@ -9,6 +9,7 @@ import pytest
 from fastapi import HTTPException
 
 from app.api.access import published
+from app.api.errors import InputError
 from app.queries.reader import LakeReader
 from aurora.accounts import leases
 from aurora.accounts.database import Accounts
@@ -33,5 +34,13 @@ def test_publication_whose_versions_are_gone_is_410(lake: Lake, accounts: Accoun
     assert refused.value.status_code == 410
     assert published(services, ids[1]).scan("gold/savings").collect()["savings_id"].sort().to_list() == ["one", "two"]
     with pytest.raises(HTTPException) as refused:
-        published(services, "never")
+        published(services, f"{ids[0][:-6]}000000")
     assert refused.value.status_code == 404
+
+
+@pytest.mark.parametrize("as_of", ["never", "", "2026-13-01", "2026-01-01T00:00:00"])
+def test_as_of_that_is_neither_a_time_nor_a_publication_is_an_error_of_the_caller(lake: Lake, accounts: Accounts, as_of: str) -> None:
+    _publish(lake, accounts, "one")
+    services: Any = SimpleNamespace(reader=LakeReader(lake))
+    with pytest.raises(InputError):
+        published(services, as_of)

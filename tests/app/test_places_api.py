@@ -444,3 +444,21 @@ def test_invitation_goes_by_mail_and_never_names_the_site(
 @pytest.mark.parametrize("email", ["ada", "a b@c", "ada@x.org\r\nBcc: all@x.org", "<ada@x.org>", "@", "a@" + "x" * 260])
 def test_invitation_to_what_is_no_address_is_refused(as_bob: Person, email: str) -> None:
     assert as_bob("POST", "/sites/house/invitations", {"role": "viewer", "email": email}).status_code == 400
+
+
+def test_site_moves_to_another_zone_from_a_day_on(as_bob: Person) -> None:
+    before = as_bob("GET", "/sites/house").json()["time_zone"]
+    moved = as_bob("PUT", "/sites/house", {"time_zone": "Asia/Tokyo", "time_zone_from": "2026-07-01"})
+    assert (moved.status_code, moved.json()["time_zone"]) == (200, "Asia/Tokyo")
+    past = [{"time_zone": before, "until": "2026-07-01"}]
+    assert moved.json()["past_time_zones"] == past
+    # Who says the same zone again without a day leaves the history alone.
+    assert as_bob("PUT", "/sites/house", {"time_zone": "Asia/Tokyo", "name": "House"}).json()["past_time_zones"] == past
+    again = as_bob("PUT", "/sites/house", {"time_zone": "Asia/Kolkata", "time_zone_from": "2026-09-01"}).json()
+    assert again["past_time_zones"] == [*past, {"time_zone": "Asia/Tokyo", "until": "2026-09-01"}]
+    earlier = as_bob("PUT", "/sites/house", {"time_zone": "Asia/Kolkata", "time_zone_from": "2026-02-01"}).json()
+    assert earlier["past_time_zones"] == [{"time_zone": before, "until": "2026-02-01"}]
+    assert as_bob("PUT", "/sites/house", {"time_zone": "Asia/Kolkata", "time_zone_from": None}).json()["past_time_zones"] is None
+    for wrong in ({"time_zone_from": "2026-07-01"}, {"time_zone": "Asia/Tokyo", "time_zone_from": "soon"}):
+        refused = as_bob("PUT", "/sites/house", wrong)
+        assert (refused.status_code, refused.json()["detail"][0]["field"]) == (400, "time_zone_from")

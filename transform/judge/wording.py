@@ -84,9 +84,8 @@ def explain(message_key: str, values: dict[str, Any]) -> str:
 
 def told_params(finding: dict[str, Any], zone_name: str) -> dict[str, Any]:
     """What the sentence of a finding of `found.SCHEMA` needs; times are those of the site's clock."""
-    zone = calendar.zone(zone_name)
     until = finding["ends_at"] or finding["starts_at"]
-    starts, ends = finding["starts_at"].astimezone(zone), until.astimezone(zone)
+    starts, ends = (at.astimezone(calendar.clock_zone(at, zone_name)) for at in (finding["starts_at"], until))
     hours = (until - finding["starts_at"]).total_seconds() / 3600
     return {
         "channel": finding["channel"],
