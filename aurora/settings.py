@@ -66,9 +66,7 @@ class Settings(BaseSettings):
         1826, ge=31, description="Days for which quarter hours, hours, cost lines, prices, carbon and observed weather are kept."
     )
     forecast_days: int = Field(400, ge=2, description="Days for which forecasts issued at 0, 6, 12 and 18 h are kept; others two.")
-    archive_uri: str = Field(
-        "", description="Folder or `s3://bucket/prefix` that raw readings are copied to before they go."
-    )
+    archive_uri: str = Field("", description="Folder or `s3://bucket/prefix` that raw readings are copied to before they go.")
     as_of_days: int = Field(7, ge=1, description="Days for which earlier publications can be asked for (`as_of`); older ones are 410.")
     session_hours: int = Field(12, ge=1, description="How long a login lasts.")
     token_minutes: int = Field(30, ge=1, description="How long an access token of the API lasts.")

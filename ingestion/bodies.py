@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 BODY_SECONDS = 30.0
+MOST_SHOWN = 10_000
 LINES = ("ndjson", "jsonl", "json-lines", "json-seq")
 
 
@@ -29,6 +30,13 @@ def shown(fault: Fault) -> dict[str, str]:
     return {"field": fault.field, "reason": fault.reason, "message": fault.sentence}
 
 
+def turned(faults: list[Fault]) -> Turned:
+    """400 with these faults, the first ten thousand of them; 413 where there was too much to look at."""
+    if faults[0].reason == "too_many":
+        return Turned(413, faults[0].sentence)
+    return Turned(400, [shown(fault) for fault in faults[:MOST_SHOWN]])
+
+
 def is_by_line(content_type: str) -> bool:
     """Whether the content type says that a body holds one object a line."""
     return any(name in content_type for name in LINES)
@@ -40,14 +48,21 @@ def parse_body(body: bytes, content_type: str) -> Any:
     Lines are expected where the content type names them, and tried where the whole is no JSON.
 
     Raises:
-        Turned: 400 where it is neither; names the bad lines by index.
+        Turned: 400 where it is neither; names the bad lines by index. 413 where it holds more than is taken at once.
     """
     if not is_by_line(content_type):
         content, fault = decoder.parse_json(body)
         if fault is None:
             return content
         if not body.lstrip()[:1] == b"{" or b"\n" not in body.strip():
-            raise Turned(400, [shown(fault)])
+            raise turned([fault])
+    return _lines(body)
+
+
+def _lines(body: bytes) -> list[Any]:
+    """The objects that stand one a line. Raises Turned as `parse_body` does."""
+    if body.count(b"\n") > decoder.MOST_ELEMENTS:
+        raise turned([decoder.TOO_MANY])
     found: list[Any] = []
     faults: list[Fault] = []
     for line in body.splitlines():
@@ -56,11 +71,13 @@ def parse_body(body: bytes, content_type: str) -> Any:
         content, fault = decoder.parse_json(text)
         if fault is not None or not isinstance(content, dict):
             faults.append(Fault(f"[{len(found)}]", "not_json", "The line is not one JSON object."))
+            if len(faults) >= MOST_SHOWN:
+                break
         found.append(content)
     if not found:
-        faults = [Fault("", "not_json", "The body is empty.")]
+        faults = faults or [Fault("", "not_json", "The body is empty.")]
     if faults:
-        raise Turned(400, [shown(fault) for fault in faults])
+        raise turned(faults)
     return found
 
 

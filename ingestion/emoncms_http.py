@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from msgspec import structs
 
-from ingestion.bodies import Turned, read_body, shown
+from ingestion.bodies import Turned, read_body, shown, turned
 from ingestion.decoders import aurora as decoder
 from ingestion.decoders.emoncms import inputs_of
 from ingestion.decoders.meters import epoch, number, readings_of
@@ -115,11 +115,13 @@ def bulked(params: Mapping[str, str], now: datetime) -> list[Row]:
     Seconds count from `time`, from the moment `sentat` or `offset` before now, or so that the last row is now.
     """
     content, fault = decoder.parse_json(params.get("data", "").encode())
+    if fault is not None and fault.reason == "too_many":
+        raise turned([fault])
     if fault is not None or not isinstance(content, list) or not content or len(content) > MOST_ROWS:
         raise _bad("data", "not_inputs", "Send data=[[seconds,node,value,…],…].")
     faulty = [place for place, row in enumerate(content) if not _is_row(row)]
     if faulty:
-        raise Turned(400, [shown(Fault(f"[{place}]", "not_inputs", "Expected [seconds, node, value, …].")) for place in faulty])
+        raise turned([Fault(f"[{place}]", "not_inputs", "Expected [seconds, node, value, …].") for place in faulty])
     zero = _zero(params, content, now)
     if isinstance(zero, Fault):
         raise Turned(400, [shown(zero)])

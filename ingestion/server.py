@@ -17,7 +17,7 @@ from aurora.home import Home
 from aurora.lake.store import open_lake
 from aurora.settings import Settings
 from ingestion import emoncms_http, payloads
-from ingestion.bodies import Turned, is_by_line, parse_body, read_body, shown
+from ingestion.bodies import MOST_SHOWN, Turned, is_by_line, parse_body, read_body, shown, turned
 from ingestion.decoders import aurora as decoder
 from ingestion.gate import Barred, Gate
 from ingestion.landing import Landing, Receipt, Trouble
@@ -130,7 +130,7 @@ class Door:
         faults = [fault for rejection in decoded.rejections for fault in rejection.faults]
         if faults:
             metrics.READINGS_REJECTED.labels(faults[0].reason).inc(len(decoded.rejections))
-            raise Turned(400, [shown(fault) for fault in faults])
+            raise turned(faults)
         receipt = Receipt()
         try:
             self._landing.submit(decoded, source=SOURCE, topic=None, told=Receipt.told, token=receipt, may_wait=False)
@@ -168,10 +168,14 @@ class Door:
     def _decode(self, sender: Sender, kind: str, content: Any) -> Decoded:
         limits = live_limits(self._settings, datetime.now(UTC))
         is_array = isinstance(content, list)
-        parts = [
-            self._decode_element(sender, kind, element, limits, f"[{index}]" if is_array else "")
-            for index, element in enumerate(content if is_array else [content])
-        ]
+        parts: list[Decoded] = []
+        faulty = 0
+        for index, element in enumerate(content if is_array else [content]):
+            parts.append(self._decode_element(sender, kind, element, limits, f"[{index}]" if is_array else ""))
+            faulty += len(parts[-1].rejections)
+            # Nothing of it will be stored, and more is not told.
+            if faulty >= MOST_SHOWN:
+                break
         return Decoded(
             [reading for part in parts for reading in part.readings],
             [value for part in parts for value in part.weather],

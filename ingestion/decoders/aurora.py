@@ -36,12 +36,20 @@ DEFAULT_INTERVAL_SECONDS = 900
 LONGEST_INTERVAL_SECONDS = 366 * 86_400
 # Some label an interval that is still running; none that ends later than a day ahead has been measured.
 MOST_AHEAD = timedelta(days=1)
+# No payload that means something has more; read into objects it would take hundreds of times its size.
+MOST_ELEMENTS = 100_000
+MOST_COMMAS = 400_000
+ALWAYS_ELEMENTS = 20_000
+ALWAYS_COMMAS = 100_000
+LEAST_ELEMENT_BYTES = 32
+LEAST_FIELD_BYTES = 8
 EARLIEST_YEAR = 1970
 LATEST_YEAR = 2200
 QUANTITIES = ("temperature_celsius", "ghi_w_per_m2", "cloud_cover_ratio", "wind_m_per_s", "humidity_ratio", "precipitation_mm")
 BELOW_ZERO = frozenset({"temperature_celsius"})
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 ENERGY_FIELDS = {f"{channel}_kwh": channel for channel in CHANNELS}
+TOO_MANY = Fault("", "too_many", "It holds more elements or fields than are taken at once. Send it in smaller parts.")
 STATE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,63}")
 
 _KNOWN_CHANNELS = frozenset(CHANNELS)
@@ -228,14 +236,18 @@ def parse_json(payload: bytes) -> tuple[Any, Fault | None]:
 
     NaN and Infinity, which JSON does not know, come through as floats, so that the field that holds one can be named.
     """
+    most = min(MOST_ELEMENTS, max(ALWAYS_ELEMENTS, len(payload) // LEAST_ELEMENT_BYTES))
+    most_commas = min(MOST_COMMAS, max(ALWAYS_COMMAS, len(payload) // LEAST_FIELD_BYTES))
+    if payload.count(b"{") + payload.count(b"[") > most + 1 or payload.count(b",") > most_commas:
+        return None, TOO_MANY
     try:
-        return _anything.decode(payload), None
+        content = _anything.decode(payload)
     except UNREADABLE:
-        pass
-    try:
-        return json.loads(payload), None
-    except (ValueError, RecursionError):
-        return None, Fault("", "not_json", "The payload is not JSON text in UTF-8.")
+        try:
+            content = json.loads(payload)
+        except (ValueError, RecursionError):
+            return None, Fault("", "not_json", "The payload is not JSON text in UTF-8.")
+    return (None, TOO_MANY) if isinstance(content, list) and len(content) > most else (content, None)
 
 
 class _Look:
