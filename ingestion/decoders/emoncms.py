@@ -46,7 +46,7 @@ def _values(message: Message) -> tuple[dict[str, Any] | None, datetime | Fault |
         content, fault = parse_json(message.payload)
         if fault is not None or not isinstance(content, dict) or len(content) > MOST_VALUES:
             return None, None
-        at = content.get("time")
+        at = next((value for name, value in content.items() if name.lower() == "time"), None)
         values = {f"{prefix}{name}": value for name, value in content.items() if name.lower() not in _NOT_MEASURED}
         return values, None if at is None else _time(at, message)
     parts = text.split(",", MOST_VALUES)

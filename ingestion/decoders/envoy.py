@@ -1,10 +1,13 @@
-"""Decoder of Enphase's Envoy: its `production.json`, with meters where they are installed, else the sum of the microinverters."""
+"""Decoder of Enphase's Envoy: its `production.json`, with meters where they are installed, else the sum of the microinverters.
+
+Where no meter is installed it answers the same sum at `/api/v1/production` too, without a time.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 from ingestion.decoders.aurora import parse_json
-from ingestion.decoders.meters import Quantity, epoch, number, readings_of
+from ingestion.decoders.meters import Quantity, epoch, number, readings_of, receipt, undated
 from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, joined, refuse
 
 _METERS = {"production": "production", "total-consumption": "consumption"}
@@ -16,6 +19,8 @@ Group = tuple[Any, list[Quantity]]
 def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded:
     """What one answer says. Parts that are not active, or have never been read, are not there."""
     content, fault = parse_json(message.payload)
+    if isinstance(content, dict) and "wattHoursLifetime" in content:
+        return _sum_alone(message, limits, content, state)
     if fault is not None or not isinstance(content, dict) or not isinstance(content.get("production"), list):
         return refuse(message.payload, "not_json", "The payload is not what an Envoy answers at /production.json.")
     parts = [
@@ -25,6 +30,11 @@ def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded
     if not parts:
         return Decoded(ignored=ignored or 1)
     return joined([*parts, Decoded(ignored=ignored)])
+
+
+def _sum_alone(message: Message, limits: Limits, content: dict[str, Any], state: State) -> Decoded:
+    entry = {"wNow": content.get("wattsNow"), "whLifetime": content.get("wattHoursLifetime")}
+    return undated(message) or readings_of(message, limits, receipt(message), _group(entry, "production")[1], state=state)
 
 
 def _groups(content: dict[str, Any]) -> Iterator[Group]:

@@ -29,7 +29,7 @@ def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded
         return Decoded(state=remembered(state, {f"unit:{entity}": _unquoted(text)}))
     if attribute == "last_updated":
         return _updated(message, limits, state, entity, _unquoted(text))
-    return _state(message, limits, state, entity, text) if attribute == "state" else Decoded(ignored=1)
+    return _state(message, limits, state, entity, _unquoted(text)) if attribute == "state" else Decoded(ignored=1)
 
 
 def _state(message: Message, limits: Limits, state: State, entity: str, text: str) -> Decoded:

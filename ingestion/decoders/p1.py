@@ -27,7 +27,7 @@ _LINES = {
     "power_in": r"^1-0:1\.7\.0\([0-9.]{1,16}\*kW\)",
     "power_out": r"^1-0:2\.7\.0\([0-9.]{1,16}\*kW\)",
 }
-_NO_CHANNEL = re.compile(r"^(?:0-\d:24\.2\.\d|1-0:(?:32|52|72|31|51|71)\.7\.0)\(", re.MULTILINE)
+_NO_CHANNEL = re.compile(r"^(?:0-\d:24\.[23]\.\d|1-0:(?:32|52|72|31|51|71)\.7\.0)\(", re.MULTILINE)
 _CHECKSUM = re.compile(r"^![0-9A-F]{4}\s*\Z", re.MULTILINE)
 _WITH_CHECKSUM = re.compile(r"^[01]-[0-9]:(?:0\.2\.8|96\.1\.4)\(", re.MULTILINE)
 

@@ -18,6 +18,7 @@ _MEASURED = {
     ("emeter", "total"): ("Wh", False),
     ("emeter", "total_returned"): ("Wh", True),
 } | {(part, what): (unit, False) for part in ("relay", "meter", "light", "roller") for what, unit in (("power", "W"), ("energy", "Wmin"))}
+_GAPS = frozenset({"", "null"})
 _PRESENCE = {"true": "online", "false": "offline"}
 
 
@@ -32,7 +33,10 @@ def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded
     if found is None or measured is None:
         return Decoded(ignored=1)
     unit, is_returned = measured
-    quantity = Quantity(found["input"], unit, as_text(message.payload[:64]).strip(), is_returned, int(found["index"]) == 0)
+    text = as_text(message.payload[:64]).strip()
+    if text in _GAPS:
+        return Decoded(ignored=1)
+    quantity = Quantity(found["input"], unit, text, is_returned, int(found["index"]) == 0)
     return undated(message) or readings_of(message, limits, receipt(message), [quantity], state=state)
 
 

@@ -23,7 +23,7 @@ _METERS = {
     "em1": ("em1", (("act_power", "W", False),)),
     "em1data": ("em1", (("total_act_energy", "Wh", False), ("total_act_ret_energy", "Wh", True))),
 }
-_NO_CHANNEL = ("voltage", "current", "pf", "freq", "temperature", "aprt_power", "total_current", "total_aprt_power")
+_NO_CHANNEL = re.compile(r"(?:(?:total|[abcn])_)?(?:voltage|current|pf|freq|temperature|aprt_power)")
 _PRESENCE = {"true": "online", "false": "offline"}
 
 
@@ -41,7 +41,7 @@ def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded
     kept = remembered(state, changes) if changes else state
     if not quantities:
         return Decoded(ignored=ignored or 1, state=kept if changes else None)
-    if message.is_retained and status.get("ts") is None:
+    if message.is_retained and status.get("ts") is None and _clock(status) is None:
         return Decoded(ignored=len(quantities) + ignored, state=kept if changes else None)
     decoded = readings_of(message, limits, _time(status, message), quantities, ignored=ignored, state=kept)
     if not changes or decoded.state is not None:
@@ -57,11 +57,20 @@ def _status(content: dict[str, Any], topic: str) -> Any:
     method = content.get("method")
     if isinstance(method, str) and method in _NOTIFICATIONS:
         return content.get("params")
-    return content.get("result")
+    return content if any(_COMPONENT.fullmatch(name) for name in content) else content.get("result")
 
 
 def _time(status: dict[str, Any], message: Message) -> datetime | Fault:
-    return epoch(status["ts"], "params.ts") if status.get("ts") is not None else receipt(message)
+    """When it was so: as a notification says, or a whole status by its clock, which is null until the device has reached a time server."""
+    if status.get("ts") is not None:
+        return epoch(status["ts"], "params.ts")
+    clock = _clock(status)
+    return receipt(message) if clock is None else epoch(clock, "sys.unixtime")
+
+
+def _clock(status: dict[str, Any]) -> Any:
+    system = status.get("sys")
+    return system.get("unixtime") if isinstance(system, Mapping) else None
 
 
 def _quantities(status: dict[str, Any], state: State) -> tuple[list[Quantity], dict[str, Any], int]:
@@ -74,7 +83,7 @@ def _quantities(status: dict[str, Any], state: State) -> tuple[list[Quantity], d
         if known is None or not isinstance(component, dict):
             continue
         part, index = known[1], int(known[2])
-        ignored += sum(component.get(what) is not None for what in _NO_CHANNEL)
+        ignored += sum(value is not None and _NO_CHANNEL.fullmatch(what) is not None for what, value in component.items())
         if part in _METERS:
             source, attributes = _METERS[part]
             found += [
