@@ -1,20 +1,25 @@
-"""Puts refused payloads through again, each once: what is good by now lands, and a second row marks the replay."""
+"""Puts refused payloads through again, each once: what is good by now lands, and a second row marks the replay.
 
+What landed when the payload came, because only a part of it was refused, does not land again, and what was corrected since stays so.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
 from aurora.accounts.database import Accounts
-from aurora.lake.store import Lake
+from aurora.lake.store import Between, Lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
 from ingestion import bronze
 from ingestion.decoders import decode
 from ingestion.landing import Batch
 from ingestion.listener import FOREIGN
-from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, bytes_of, joined, refuse
+from ingestion.messages import NO_STATE, Decoded, DeviceState, Limits, Message, State, bytes_of, joined, refuse
 from ingestion.registry import DeviceRegistry
 from ingestion.topics import split_topic
 
@@ -42,6 +47,7 @@ def replay_rejected(lake: Lake, accounts: Accounts, settings: Settings, reason: 
     """Replay what was refused (for one reason) and return how many payloads were good this time.
 
     Each payload is replayed once; what is refused again stays, marked as replayed. Limits for late and future readings do not hold.
+    A value gives way to one of the same key that landed with its payload or after it.
     """
     moment = now or datetime.now(UTC)
     registry, limits = DeviceRegistry(accounts), Limits(None, None, settings.max_message_bytes)
@@ -50,11 +56,10 @@ def replay_rejected(lake: Lake, accounts: Accounts, settings: Settings, reason: 
     for first in range(0, len(waiting), ROWS_A_COMMIT):
         part = waiting[first : first + ROWS_A_COMMIT]
         batch = Batch()
-        for one in part:
-            decoded = _decode(one, registry, limits, states)
-            if not decoded.rejections:
-                accepted += 1
-            batch.add(Decoded(decoded.readings, decoded.weather, decoded.states), SOURCE, one.topic)
+        said = [_decode(one, registry, limits, states) for one in part]
+        accepted += sum(not decoded.rejections for decoded in said)
+        for one, decoded in zip(part, _not_landed(lake, part, said), strict=True):
+            batch.add(decoded, SOURCE, one.topic)
         received_at = stamps.next(moment)
         # Readings first: a replay that is cut short comes again and counts once, a mark without its readings would lose them.
         for name, rows in batch.tables(received_at):
@@ -88,6 +93,37 @@ def _decode(one: Waiting, registry: DeviceRegistry, limits: Limits, states: dict
         states[device.device_id] = decoded.state or states.get(device.device_id, NO_STATE)
         parts.append(decoded)
     return joined(parts)
+
+
+def _not_landed(lake: Lake, part: list[Waiting], said: list[Decoded]) -> list[Decoded]:
+    """What was said without the values that gave way to others."""
+    readings = _standing(lake, bronze.READINGS, part, [decoded.readings for decoded in said])
+    weather = _standing(lake, bronze.WEATHER, part, [decoded.weather for decoded in said])
+    return [
+        Decoded(good, values, [DeviceState(state.device_id, state.state, state.at or one.received_at) for state in decoded.states])
+        for one, decoded, good, values in zip(part, said, readings, weather, strict=True)
+    ]
+
+
+def _standing(lake: Lake, name: str, part: list[Waiting], said: list[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """Of the values of each payload those of whose key nothing landed with the payload or later, but by a replay."""
+    key = TABLES[name].key
+    keys = [[tuple(getattr(value, column) for column in key) for value in values] for values in said]
+    rows = [(at, place, *one) for at, (payload, ones) in enumerate(zip(part, keys, strict=True)) for place, one in enumerate(ones)]
+    if not rows:
+        return [() for _ in part]
+    types = pl.DataFrame(TABLES[name].schema.empty_table()).schema
+    schema = {"payload": pl.Int64, "place": pl.Int64} | {column: types[column] for column in key}
+    asked = pl.DataFrame(rows, schema=schema, orient="row")
+    came = pl.DataFrame({"payload": range(len(part)), "came_at": [one.received_at for one in part]})
+    held = (
+        lake.scan(name, between=[Between("measured_at", asked["measured_at"].min())])
+        .filter(pl.col("source") != SOURCE)
+        .select(*key, "received_at")
+    )
+    gone = asked.lazy().join(came.lazy(), on="payload").join(held, on=key).filter(pl.col("received_at") >= pl.col("came_at"))
+    given_way = set(gone.select("payload", "place").collect().iter_rows())
+    return [tuple(value for place, value in enumerate(values) if (at, place) not in given_way) for at, values in enumerate(said)]
 
 
 def _marks(part: list[Waiting], received_at: datetime, now: datetime) -> pa.Table:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from aurora.accounts import devices
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Site
+from aurora.domain.meters import current
 from aurora.lake.store import Lake
 from aurora.settings import Settings
 from ingestion import bronze, decoders, replay
 from ingestion.decoders import aurora
-from ingestion.messages import NO_STATE, DeviceFacts, Fault, Limits, Message, bytes_of, rejection_of
+from ingestion.landing import Batch
+from ingestion.messages import NO_STATE, DeviceFacts, Fault, Limits, Message, bytes_of, live_limits, rejection_of
+from ingestion.registry import DeviceRegistry
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 TOPIC = "aurora/v1/m1/readings"
@@ -89,3 +92,68 @@ def test_payload_of_nobody_is_kept_whole_or_named_too_large() -> None:
     assert refused is not None
     assert [one.reason for one in refused.rejections] == ["too_large"]
     assert aurora.parse_json(b"[" * 100_000)[1] is not None
+
+
+READ_SCHEMA = {"device_id": pl.String, "channel": pl.String, "measure": pl.String, "measured_at": pl.Datetime("us", "UTC"),
+               "interval_seconds": pl.Int64, "value": pl.Float64}  # fmt: skip
+SAID = {"power/1": "consumption", "total/1": "consumption"}
+TWO_METERS = b'{"Time": "2026-07-01T12:00:00Z", "ENERGY": {"Power": [100, 2000], "Total": [1000, 30.5]}}'
+
+
+def arrive(lake: Lake, accounts: Accounts, settings: Settings, topic: str, payload: bytes, at: datetime) -> None:
+    """What a message leaves in the lake that comes at `at`."""
+    device = DeviceRegistry(accounts).bound_to(topic)[0]
+    decoded = decoders.decode(Message(device, "foreign", topic, payload, at), live_limits(settings, at))
+    batch = Batch()
+    batch.add(decoded, "mqtt", topic)
+    for name, rows in batch.tables(at):
+        lake.land(name, rows)
+
+
+def counting(lake: Lake) -> dict[tuple[str, str], float]:
+    rows = current(lake.scan(bronze.READINGS).collect())
+    return {(channel, measure): value for channel, measure, value in rows.select("channel", "measure", "value").iter_rows()}
+
+
+def test_replay_lands_what_was_refused_alone_and_leaves_corrections(lake: Lake, accounts: Accounts, site: Site, settings: Settings) -> None:
+    topic = "tele/two/SENSOR"
+    devices.add_device(accounts, site.site_id, name="two", device_id="two", kind="meter", decoder="tasmota", topic=topic, inputs=SAID)
+    arrive(lake, accounts, settings, topic, TWO_METERS, NOW)
+    used = {("consumption", "power_kw"): 0.1, ("consumption", "register_kwh"): 1000.0}
+    assert counting(lake) == used
+    fixed = pl.DataFrame([("two", "consumption", "register_kwh", NOW, None, 999.5)], schema=READ_SCHEMA, orient="row").to_arrow()
+    bronze.land_readings(lake, bronze.stamps_above(lake), fixed.cast(bronze.READING_COLUMNS), "http", NOW + timedelta(minutes=5))
+    devices.change_device(accounts, "two", inputs=SAID | {"power/2": "production", "total/2": "production"})
+    assert replay.replay_rejected(lake, accounts, settings, now=NOW + timedelta(days=1)) == 1
+    made = {("production", "power_kw"): 2.0, ("production", "register_kwh"): 30.5}
+    assert counting(lake) == used | made | {("consumption", "register_kwh"): 999.5}
+    assert lake.scan(bronze.READINGS).collect().height == 5
+
+
+def test_replay_of_a_whole_message_gives_way_to_what_came_since_but_not_to_what_was_before(
+    lake: Lake, accounts: Accounts, site: Site, settings: Settings
+) -> None:
+    stamps = bronze.stamps_above(lake)
+    times = [NOW - timedelta(hours=hour) for hour in (1, 2)]
+    text = '{{"measured_at": "{}", "channel": "consumption", "measure": "power_kw", "value": 5}}'
+    payloads = [text.format(at.isoformat()).encode() for at in times]
+
+    def value_at(at: datetime, received_at: datetime) -> None:
+        rows = pl.DataFrame([("m1", "consumption", "power_kw", at, None, 7.0)], schema=READ_SCHEMA, orient="row").to_arrow()
+        bronze.land_readings(lake, stamps, rows.cast(bronze.READING_COLUMNS), "mqtt", received_at)
+
+    value_at(times[0], NOW - timedelta(minutes=1))
+    land(lake, payloads)
+    value_at(times[1], NOW + timedelta(minutes=1))
+    devices.add_device(accounts, site.site_id, name="m1", kind="meter", device_id="m1")
+    assert replay.replay_rejected(lake, accounts, settings, now=NOW + timedelta(days=1)) == 2
+    rows = current(lake.scan(bronze.READINGS).collect())
+    assert dict(rows.select("measured_at", "value").iter_rows()) == {times[0]: 5.0, times[1]: 7.0}
+
+
+def test_replayed_state_is_as_of_when_it_came(lake: Lake, accounts: Accounts, site: Site, settings: Settings) -> None:
+    refused = [bronze.Refused(rejection_of(b"offline", FAULT), "mqtt", "aurora/v1/m1/status")]
+    lake.land(bronze.REJECTED, bronze.rejected_table(refused, NOW))
+    devices.add_device(accounts, site.site_id, name="m1", kind="meter", device_id="m1")
+    replay.replay_rejected(lake, accounts, settings, now=NOW + timedelta(days=1))
+    assert lake.scan(bronze.STATES).select("state", "at").collect().rows() == [("offline", NOW)]
