@@ -13,6 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from sqlalchemy import Connection, Engine, event
 
 from aurora import home as homes
 from aurora.accounts import people, sites
@@ -112,6 +113,21 @@ def product_hasher() -> Iterator[Callable[[], PasswordHasher]]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(passwords, "_hasher", prepared.cheap_hasher)
         yield own
+
+
+@pytest.fixture(autouse=True)
+def closed_databases() -> Iterator[None]:
+    """No test leaves its databases open: two thousand of them would hold more than the 1,024 files that paho can wait for."""
+    opened: set[Engine] = set()
+
+    def note(connection: Connection) -> None:
+        opened.add(connection.engine)
+
+    event.listen(Engine, "engine_connect", note)
+    yield
+    event.remove(Engine, "engine_connect", note)
+    for engine in opened:
+        engine.dispose()
 
 
 @pytest.fixture
