@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any
 
 import jwt
+from jwt.types import Options
 from sqlalchemy import bindparam, select
 
 from aurora.accounts import people
@@ -24,7 +25,10 @@ MOST_REMEMBERED = 4096
 # Ours have about 500 bytes.
 MOST_TOKEN_BYTES = 4096
 REFRESH_HOURS = 30 * 24
-REQUIRED = ["iss", "aud", "sub", "sid", "iat", "exp", "pwd"]
+# How far the clocks of two processes may be apart for the tokens of one to open the other.
+MOST_AHEAD = timedelta(minutes=5)
+# When it was issued is judged at each use: what is found of a token is remembered.
+OPTIONS: Options = {"require": ["iss", "aud", "sub", "sid", "iat", "exp", "pwd"], "verify_iat": False}
 # One statement, put together once: it is asked at every request.
 _COLUMNS = list(User.__table__.columns)
 _NAMES = [column.name for column in _COLUMNS]
@@ -77,7 +81,7 @@ class Tokens:
             return None
         now = datetime.now(UTC)
         key, claims = self._verified(token) or (None, {})
-        if key is None or claims["exp"] <= now.timestamp() or self._keys.find(key.key_id, now) != key:
+        if key is None or not _is_timely(claims, now) or self._keys.find(key.key_id, now) != key:
             return None
         user = self._granted(str(claims["sub"]), str(claims["sid"]), now)
         if user is None or not hmac.compare_digest(_mark(key, user).encode(), str(claims["pwd"]).encode("utf-8", "replace")):
@@ -101,7 +105,7 @@ class Tokens:
             key = self._keys.find(jwt.get_unverified_header(token).get("kid"), datetime.now(UTC))
             if key is None:
                 return None
-            return key, jwt.decode(token, key.secret, [ALGORITHM], issuer=ISSUER, audience=AUDIENCE, options={"require": REQUIRED})
+            return key, jwt.decode(token, key.secret, [ALGORITHM], options=OPTIONS, issuer=ISSUER, audience=AUDIENCE)
         except jwt.InvalidTokenError:
             return None
 
@@ -132,6 +136,11 @@ class Tokens:
             "refresh_token": secret,
             "user_id": user.user_id,
         }
+
+
+def _is_timely(claims: dict[str, Any], now: datetime) -> bool:
+    """Whether a token has not expired, and was not issued by a clock far ahead, which would have it last for long."""
+    return claims["exp"] > now.timestamp() and claims["iat"] <= (now + MOST_AHEAD).timestamp()
 
 
 def _mark(key: SigningKey, user: User) -> str:
