@@ -144,9 +144,9 @@ def _clean(lake: Lake, accounts: Accounts, settings: Settings, now: datetime, pr
 def oldest_version(lake: Lake, name: str, kept: list[Snapshot], since: datetime) -> int:
     """The oldest version of a table that somebody may still ask for.
 
-    Of bronze readings that is what the oldest kept publication had consumed: the next refresh reads every commit after it.
+    Of bronze readings and refusals that is what the oldest kept publication had consumed: the next refresh reads every commit after it.
     """
-    if name == compaction.READINGS:
+    if name == compaction.READINGS or any(name in one.consumed for one in kept):
         return min((one.consumed.get(name, 0) for one in kept), default=0)
     published = [one.versions[name] for one in kept if name in one.versions]
     if published:

@@ -15,7 +15,7 @@ def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, de
     """Rows of `gold/data_quality`, one per device and touched day with readings.
 
     `received` counts rows as they came, `duplicates` those that repeat a key and its value, `late` those of live devices that came more
-    than a day after their local day had ended. `rejected` is null: a refused message does not say which day it was meant for.
+    than a day after their local day had ended. `rejected` is counted apart, see `transform.refused`.
 
     Args:
         readings: Raw readings.
@@ -56,9 +56,7 @@ def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, de
             (pl.col("day_seconds") / pl.col("spacing") * pl.col("series")).round().cast(pl.Int64, strict=False).alias("expected")
         )
         .join(_coverage(energy), on=DEVICE_DAY, how="left")
-        .with_columns(
-            (pl.col("covered_seconds") / pl.col("day_seconds")).alias("completeness_ratio"), pl.lit(None, dtype=pl.Int64).alias("rejected")
-        )
+        .with_columns((pl.col("covered_seconds") / pl.col("day_seconds")).alias("completeness_ratio"))
     )
 
 

@@ -20,6 +20,7 @@ from aurora.settings import Settings
 from transform import compaction, facts, gold, measured, metered, metering, revisions, scope, sealed, silver, status, switches, workbench
 from transform.bronze import READINGS, Bronze
 from transform.facts import Facts
+from transform.refused import REJECTED, Refused
 
 SITE_DAY = ["site_id", "local_date"]
 SITE_DAYS_A_CHUNK = 12_000
@@ -115,6 +116,7 @@ class _Run:
         self.lake, self.publication, self.now, self.progress = refresher.lake, publication, now, progress
         self.accounts, self.workbench = refresher.accounts, workbench.of_home(refresher.home)
         self.silver_since = (now - timedelta(days=refresher.settings.silver_days)).date()
+        self.bronze_since = now - timedelta(days=refresher.settings.bronze_days)
         self.seconds: dict[str, float] = {}
         self.arrivals = pl.DataFrame(schema={"site_id": pl.String, "local_date": pl.Date, "readings": pl.UInt32})
         self.reasons = pl.DataFrame(schema={"site_id": pl.String, "otherwise": pl.String})
@@ -127,6 +129,7 @@ class _Run:
             compaction.compact_bronze(self.lake)
         with self._timed("changes"):
             known = facts.synchronise(self.publication, self.accounts, self.now)
+            self.refused = Refused.of_devices(self.lake, known.devices, self.bronze_since)
             changed, readings_in = self._arrived(known, full)
             bronze = Bronze(self.lake, self.consumed)
             self._read_meters(changed, known, bronze)
@@ -138,11 +141,15 @@ class _Run:
             self.progress(done, todo.height, "rebuilding site-days")
         with self._timed("publish"):
             status.update(self.publication, known.devices, changed, self.now, status.heard_still(self.lake, self.consumed, self.withdrawn))
+            self.refused.update(self.publication, todo)
             from transform.judge import judge_silence
 
             judge_silence(self.publication, known.devices, known.sites, self.now)
             refresh_id = self.publication.finish(
-                readings_in=readings_in, days_touched=todo.height, pending=later, consumed={READINGS: self.consumed}
+                readings_in=readings_in,
+                days_touched=todo.height,
+                pending=later,
+                consumed={READINGS: self.consumed, REJECTED: self.refused.version},
             )
         pending = sum(len(dates) for dates in later.values())
         log.info("refreshed", readings_in=readings_in, days_touched=todo.height, pending_days=pending, seconds=self.seconds)
@@ -250,7 +257,8 @@ class _Run:
             spans = measured.update(self.publication, rebuilt.energy, days, main_devices)
             self._replace("silver/energy", rebuilt.energy, days)
             self._replace("gold/meter_events", rebuilt.events, days)
-            self._replace("gold/data_quality", rebuilt.quality, days)
+            quality = self.refused.with_counts(rebuilt.quality, days, self.publication.before)
+            self._replace("gold/data_quality", quality, days)
             measured.write(self.publication, spans, days["site_id"].unique().to_list())
         every_day = sealed.without_lost(pl.concat([days, spans.touched]).unique(), self.publication.before, self.silver_since)
         with self._timed("gold"):
