@@ -4,7 +4,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -13,10 +13,10 @@ import pyarrow as pa
 from aurora import metrics
 from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES, TIME
-from ingestion.messages import EPOCH, Block, DeviceState, Reading, Rejection, WeatherValue
+from ingestion.instants import microseconds_since_1970
+from ingestion.messages import EPOCH, ONE_STEP, Block, DeviceState, Reading, Rejection, WeatherValue
 
 READINGS, REJECTED, WEATHER, STATES = "bronze/readings", "bronze/rejected", "bronze/weather", "bronze/device_status"
-ONE_STEP = timedelta(microseconds=1)
 SORTED_BY = ("device_id", "channel", "measured_at")
 
 READING_COLUMNS = pa.schema(
@@ -70,13 +70,12 @@ def columns_of(stretches: Sequence[Block | list[Reading]]) -> pa.Table:
 
 
 def _block_columns(block: Block) -> pa.Table:
-    microseconds = (pl.Series(block.seconds, dtype=pl.Float64) * 1e6).round().cast(pl.Int64)
     return pa.table(
         [
             texts(block.device_ids),
             texts(block.channels),
             texts(block.measures),
-            microseconds.to_arrow().cast(TIME),
+            _times(block.moments),
             _array(block.interval_seconds, pl.Int64),
             _array(block.values, pl.Float64),
         ],
@@ -94,13 +93,18 @@ def texts(values: Iterable[str | None]) -> pa.Array:
     return _array(values, pl.String).cast(pa.string())
 
 
-def _times(moments: Iterable[datetime]) -> pa.Array:
-    """Instants as an Arrow array; by way of whole microseconds, five times as fast as handing over the objects."""
-    return _array([(moment - EPOCH) // ONE_STEP for moment in moments], pl.Int64).cast(TIME)
+def _times(moments: Sequence[datetime]) -> pa.Array:
+    """Instants as an Arrow array."""
+    return pl.Series(microseconds_since_1970(moments)).to_arrow().cast(TIME)
 
 
 def _same_text(text: str, rows: int) -> pa.Array:
     return pl.repeat(text, rows, dtype=pl.String, eager=True).to_arrow().cast(pa.string())
+
+
+def texts_of_runs(runs: Sequence[tuple[str, int]]) -> pa.Array:
+    """Each text as many times over as it says, as an Arrow array."""
+    return pa.concat_arrays([_same_text(text, rows) for text, rows in runs])
 
 
 def _same_time(moment: datetime, rows: int) -> pa.Array:

@@ -5,11 +5,9 @@ Nobody is told before the commit. A commit that fails is tried again until it su
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import repeat
 from typing import Any
 
 import pyarrow as pa
@@ -42,6 +40,7 @@ class Batch:
 
     Attributes:
         readings: In the order they came, in stretches of one form.
+        sources: Where they came from, and how many of them in a row.
         waiting: Rows and refusals in it.
         since: When the first came. [s]
         newest: When the last came, of a batch that is large enough for it to matter; else 0. [s]
@@ -49,7 +48,7 @@ class Batch:
     """
 
     readings: list[Block | list[Reading]] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
+    sources: list[tuple[str, int]] = field(default_factory=list)
     refused: list[bronze.Refused] = field(default_factory=list)
     weather: dict[str, list[WeatherValue]] = field(default_factory=dict)
     states: list[DeviceState] = field(default_factory=list)
@@ -62,8 +61,7 @@ class Batch:
     def add(self, decoded: Decoded, source: str, topic: str | None) -> None:
         """Take in one submission."""
         if decoded.readings:
-            self._add_readings(decoded.readings)
-            self.sources += repeat(source, len(decoded.readings))
+            self._add_readings(decoded.readings, source)
         if decoded.rejections:
             self.refused += [bronze.Refused(rejection, source, topic) for rejection in decoded.rejections]
             self.payload_bytes += sum(rejection.size_bytes for rejection in decoded.rejections)
@@ -73,7 +71,9 @@ class Batch:
             self.states += decoded.states
         self.waiting += len(decoded.readings) + len(decoded.rejections) + len(decoded.weather) + len(decoded.states) or 1
 
-    def _add_readings(self, readings: Sequence[Reading]) -> None:
+    def _add_readings(self, readings: Sequence[Reading], source: str) -> None:
+        before = self.sources.pop() if self.sources and self.sources[-1][0] == source else (source, 0)
+        self.sources.append((source, before[1] + len(readings)))
         last = self.readings[-1] if self.readings else None
         if isinstance(readings, Block):
             if not isinstance(last, Block):
@@ -89,7 +89,7 @@ class Batch:
         found: list[tuple[str, pa.Table]] = []
         if self.readings:
             columns = bronze.columns_of(self.readings)
-            found.append((bronze.READINGS, bronze.readings_table(columns, bronze.texts(self.sources), received_at)))
+            found.append((bronze.READINGS, bronze.readings_table(columns, bronze.texts_of_runs(self.sources), received_at)))
         if self.refused:
             found.append((bronze.REJECTED, bronze.rejected_table(self.refused, received_at)))
         if self.weather:
@@ -281,7 +281,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _count(batch: Batch) -> None:
-    for source, number in Counter(batch.sources).items():
+    for source, number in batch.sources:
         metrics.READINGS_COMMITTED.labels(source).inc(number)
     _count_refused(batch.refused)
 

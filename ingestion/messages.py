@@ -12,6 +12,7 @@ import msgspec
 from aurora.settings import Settings
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ONE_STEP = timedelta(microseconds=1)
 State = Mapping[str, Any]
 NO_STATE: State = MappingProxyType({})
 
@@ -39,7 +40,7 @@ class Block(Sequence[Reading]):
 
     Attributes:
         device_ids: Of each reading, as the other columns.
-        seconds: When it was measured, since 1970 UTC; to the microsecond until the year 2106. [s]
+        moments: When it was measured; aware, in whatever zone.
         interval_seconds: None for registers and power. [s]
         values: [kWh or kW, by measure]
     """
@@ -47,7 +48,7 @@ class Block(Sequence[Reading]):
     device_ids: list[str] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)
     measures: list[str] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    moments: list[datetime] = field(default_factory=list)
     interval_seconds: list[int | None] = field(default_factory=list)
     values: list[float | None] = field(default_factory=list)
 
@@ -63,16 +64,15 @@ class Block(Sequence[Reading]):
     def __getitem__(self, index: int | slice) -> Reading | Sequence[Reading]:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
-        at = EPOCH + timedelta(microseconds=round(self.seconds[index] * 1e6))
         named = self.device_ids[index], self.channels[index], self.measures[index]
-        return Reading(*named, at, self.interval_seconds[index], self.values[index])
+        return Reading(*named, self.moments[index].astimezone(UTC), self.interval_seconds[index], self.values[index])
 
     def extend(self, other: "Block") -> None:
         """Take in the readings of another block, after its own. One long list keeps Python's collector quieter than many short ones."""
         self.device_ids += other.device_ids
         self.channels += other.channels
         self.measures += other.measures
-        self.seconds += other.seconds
+        self.moments += other.moments
         self.interval_seconds += other.interval_seconds
         self.values += other.values
 

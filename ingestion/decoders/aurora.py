@@ -7,7 +7,7 @@ field is named.
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -150,20 +150,22 @@ def quick_readings(
     devices = {named: find(named) for named in {one.device_id for one in sent}}
     ids = {named: device.device_id for named, device in devices.items() if device is not None}
     measures = [one.measure for one in sent]
-    lengths = [None] * len(sent) if "interval_kwh" not in measures else _lengths(sent, devices, limits.latest + MOST_AHEAD)
+    lengths: list[int | None] | None = (
+        [None] * len(sent) if "interval_kwh" not in measures else _lengths(sent, devices, limits.latest + MOST_AHEAD)
+    )
     if len(ids) < len(devices) or lengths is None:
         return None
     return Block(
         [ids[one.device_id] for one in sent] if len(ids) > 1 else [*ids.values()] * len(sent),
         [one.channel for one in sent],
         measures,
-        [*map(datetime.timestamp, moments)],
-        [*lengths],
+        moments,
+        lengths,
         [one.value for one in sent],
     )
 
 
-def _lengths(sent: list[_Sent], devices: Mapping[str | None, DeviceFacts | None], latest_end: datetime) -> Sequence[int | None] | None:
+def _lengths(sent: list[_Sent], devices: Mapping[str | None, DeviceFacts | None], latest_end: datetime) -> list[int | None] | None:
     """The length of each reading's interval, None for one that has none; None for all where one cannot have been measured."""
     usual = {named: (device.interval_seconds if device else None) or DEFAULT_INTERVAL_SECONDS for named, device in devices.items()}
     lengths = [(one.interval_seconds or usual[one.device_id]) if one.measure == "interval_kwh" else None for one in sent]

@@ -14,8 +14,9 @@ from aurora.lake.store import Lake
 from aurora.settings import Settings
 from ingestion import bronze
 from ingestion.decoders import aurora as decoder
+from ingestion.instants import microseconds_since_1970
 from ingestion.landing import Landing
-from ingestion.messages import Block, Decoded, DeviceFacts, Limits, Message, Reading
+from ingestion.messages import EPOCH, ONE_STEP, Block, Decoded, DeviceFacts, Limits, Message, Reading
 from tests.conftest import IS_TRIALS
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -134,3 +135,13 @@ def test_large_batch_is_committed_soon_after_its_senders_fell_silent(lake: Lake,
     eventually(lambda: told == [1], 10)
     landing.stop()
     assert lake.scan(bronze.READINGS).collect().height == 1_000
+
+
+anywhere = st.one_of(st.just(UTC), st.timezones())
+instants = st.builds(lambda at, zone: (EPOCH + timedelta(microseconds=at)).astimezone(zone), st.integers(-(2**51), 2**54), anywhere)
+whole_seconds = instants.map(lambda moment: moment.replace(microsecond=0))
+
+
+@given(st.one_of(st.lists(instants), st.lists(whole_seconds), st.lists(st.one_of(instants, whole_seconds))))
+def test_instants_come_out_exact_and_in_order_whatever_their_form(moments: list[datetime]) -> None:
+    assert microseconds_since_1970(moments).tolist() == [(moment - EPOCH) // ONE_STEP for moment in moments]
