@@ -241,9 +241,14 @@ def _wall_times(wall: pl.Series, mapping: Mapping) -> tuple[pl.Series, pl.Series
     if wall.null_count() == len(wall):
         utc = wall.dt.replace_time_zone("UTC")
         return utc, _fault(utc)
+    return utc_of_walls(wall, zone_of(mapping))
+
+
+def zone_of(mapping: Mapping) -> str:
+    """The zone of times without offset. Raises Refused where nobody said it."""
     if mapping.time_zone is None:
         raise Refused(f"The times in {mapping.time_column} have no offset. Say their zone with --time-zone, such as Europe/Berlin.")
-    return utc_of_walls(wall, mapping.time_zone)
+    return mapping.time_zone
 
 
 def utc_of_walls(wall: pl.Series, zone: str) -> tuple[pl.Series, pl.Series]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aurora.domain.mapping import Wishes
-from ingestion.exports import enphase, fronius, green_button, home_assistant, nem12, octopus, sma
+from ingestion.exports import answers, enphase, fronius, green_button, home_assistant, nem12, octopus, sma
 from ingestion.exports.series import Series
 from ingestion.exports.table import Export
 from ingestion.tables import SAMPLE_BYTES, read_file, text_of
@@ -32,6 +32,8 @@ def _reader(head: str) -> Reader | None:
     """The format of a file that begins so."""
     if green_button.recognises(head):
         return green_button.read
+    if answers.recognises(head):
+        return answers.read
     return next((read for read in FORMATS if _tried(read, head) is not None), None)
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import polars as pl
 
 from aurora.domain.mapping import UNIT_TO_KILO, ColumnMeaning, Mapping, Wishes
-from ingestion.tables import READ, REFUSED, Readout, fault_of_number, utc_of_walls
+from ingestion.tables import READ, REFUSED, Readout, fault_of_number, utc_of_walls, zone_of
 
 TIME = "time"
 SHORTEST_DAY = 23 * 3600
@@ -60,9 +60,13 @@ class Series:
         return True
 
     def read_out(self, mapping: Mapping) -> Readout:
-        """The readings and refusals of the file; of a channel with several series, their sums where all of them have a value."""
+        """The readings and refusals of the file; of a channel with several series, their sums where all of them have a value.
+
+        Raises:
+            Refused: If moments are those of a wall clock and no zone was named.
+        """
         wanted = pl.col("column").is_in(list(mapping.columns)) | pl.col("reason").is_not_null()
-        timed = _timed(self.cells.filter(wanted), mapping.time_zone if self.is_wall else None)
+        timed = _timed(self.cells.filter(wanted), zone_of(mapping) if self.is_wall else None)
         parts = [_read(timed.filter(pl.col("column") == name), meaning) for name, meaning in mapping.columns.items()]
         others = timed.filter(~pl.col("column").is_in(list(mapping.columns)))
         nowhere = others.with_columns(pl.lit(None, pl.String).alias("channel"), pl.lit(None, pl.String).alias("measure"), value=None)
