@@ -49,7 +49,7 @@ def _groups(content: dict[str, Any]) -> Iterator[Group]:
         if kind == _NET:
             power = number(entry.get("wNow"))
             if power is not None:
-                imported, exported = max(power, 0.0), max(-power, 0.0)
+                imported, exported = max(0.0, power), max(0.0, -power)
                 yield (
                     entry.get("readingTime"),
                     [Quantity("grid_import", "W", imported, field="wNow"), Quantity("grid_export", "W", exported, field="wNow")],
@@ -62,7 +62,7 @@ def _group(entry: dict[str, Any], channel: str) -> Group:
     """A meter's power, of which its own draw at night is none, and its total."""
     power = number(entry.get("wNow"))
     quantities = [
-        Quantity(channel, "W", entry.get("wNow") if power is None else max(power, 0.0), field="wNow"),
+        Quantity(channel, "W", entry.get("wNow") if power is None else max(0.0, power), field="wNow"),
         Quantity(channel, "Wh", entry.get("whLifetime"), field="whLifetime"),
     ]
     return entry.get("readingTime"), [quantity for quantity in quantities if quantity.value is not None]

@@ -39,7 +39,7 @@ def _flow(site: dict[str, Any]) -> list[Quantity]:
     for name, plus, minus in (("P_Grid", "grid_import", "grid_export"), ("P_Akku", "battery_discharge", "battery_charge")):
         found += _directions(name, site.get(name), plus, minus)
     load = number(site.get("P_Load"))
-    found.append(Quantity("consumption", "W", site.get("P_Load") if load is None else max(-load, 0.0), field="P_Load"))
+    found.append(Quantity("consumption", "W", site.get("P_Load") if load is None else max(0.0, -load), field="P_Load"))
     return [quantity for quantity in found if quantity.value is not None]
 
 
@@ -48,7 +48,7 @@ def _directions(name: str, value: Any, plus: str, minus: str) -> list[Quantity]:
     power = number(value)
     if power is None:
         return [Quantity(plus, "W", value, field=name)]
-    return [Quantity(plus, "W", max(power, 0.0), field=name), Quantity(minus, "W", max(-power, 0.0), field=name)]
+    return [Quantity(plus, "W", max(0.0, power), field=name), Quantity(minus, "W", max(0.0, -power), field=name)]
 
 
 def _inverter(data: dict[str, Any]) -> list[Quantity]:

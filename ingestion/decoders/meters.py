@@ -176,7 +176,7 @@ class _Reader:
                     quantity, "negative", f"{channel} never flows back; say 'reversed {channel}' if the meter is mounted the other way"
                 )
             else:
-                self._add(quantity, channel, "power_kw", max(directed, 0.0))
+                self._add(quantity, channel, "power_kw", max(0.0, directed))
 
     def _add(self, quantity: Quantity, channel: str, measure: str, value: float) -> None:
         """Add a reading; a sum takes the place of the one before its last part came."""
