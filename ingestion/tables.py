@@ -17,7 +17,9 @@ ENCODINGS = ("utf-8-sig", "utf-16", "cp1252", "latin-1")
 DECIMAL_COMMA = r"^-?\d+,\d+$"
 OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})$"
 UNIX = r"^\d{10}(?:\d{3})?$"
-CLOCKS = ("%H:%M:%S%.f", "%H:%M")
+CLOCKS = ("%H:%M:%S", "%H:%M:%S%.f", "%H:%M")
+PLAIN = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S")
+UTC_ENDINGS = ("Z", "+00:00")
 DATES = ("%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y")
 TWO_WAYS = ("%m/%d/%Y", "%d/%m/%Y")
 MOST_SECONDS = 366 * 86_400
@@ -204,6 +206,8 @@ def _text_times(text: pl.Series, mapping: Mapping) -> tuple[pl.Series, pl.Series
         utc = pl.select(pl.when(number > 10**11).then(number * 1_000).otherwise(number * 1_000_000)).to_series()
         utc = utc.cast(pl.Datetime("us", "UTC"))
         return utc, _fault(utc)
+    if (plain := _plain_times(text)) is not None:
+        return plain, _fault(plain)
     text = text.str.replace(r"\s+", "T")
     has_offset = text.str.contains(OFFSET) & text.str.contains("T")
     if has_offset.any():
@@ -216,13 +220,32 @@ def _text_times(text: pl.Series, mapping: Mapping) -> tuple[pl.Series, pl.Series
     return _wall_times(_parse(text, ""), mapping)
 
 
-def _parse(text: pl.Series, ending: str) -> pl.Series:
-    """Times by the one format that reads the most of them. Raises Refused for dates that can be read two ways."""
-    date_part = text.str.head(10)
-    readable = {form: date_part.str.to_date(form, strict=False).is_not_null().sum() for form in DATES}
+def _plain_times(text: pl.Series) -> pl.Series | None:
+    """Times in UTC to the second, ten times as fast as other forms; None where one has another."""
+    ending = next((ending for ending in UTC_ENDINGS if len(text) and text.str.ends_with(ending).all()), None)
+    if ending is None:
+        return None
+    form = PLAIN["T" not in text[0]]
+    utc = text.str.strip_suffix(ending).str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC")
+    return None if utc.has_nulls() else utc
+
+
+def _date_form(text: pl.Series) -> str:
+    """The form that reads the most dates. Raises Refused where they can be read two ways."""
+    date_part, readable = text.str.head(10), dict[str, int]()
+    for form in DATES:
+        readable[form] = int(date_part.str.to_date(form, strict=False).is_not_null().sum())
+        if readable[form] == len(text) and form not in TWO_WAYS:
+            return form
     date_form = max(DATES, key=lambda form: readable[form])
     if date_form in TWO_WAYS and readable[TWO_WAYS[0]] == readable[TWO_WAYS[1]]:
         raise Refused("Dates such as 01/02/2026 can be read two ways here. Write them as 2026-02-01.")
+    return date_form
+
+
+def _parse(text: pl.Series, ending: str) -> pl.Series:
+    """Times by the one format that reads the most of them. Raises Refused for dates that can be read two ways."""
+    date_form = _date_form(text)
     zone = "UTC" if ending else None
     empty = pl.Series("", [None] * len(text), dtype=pl.Datetime("us", zone))
     for clock in CLOCKS:

@@ -10,12 +10,13 @@ import pytest
 
 from aurora.accounts import devices
 from aurora.accounts.models import Load
-from aurora.domain.mapping import looks_like_totals, wall_times_to_utc
+from aurora.domain.mapping import Wishes, looks_like_totals, propose, wall_times_to_utc
 from aurora.errors import Refused
 from aurora.lake.store import Lake
 from ingestion import bronze
 from ingestion.files import LoadSummary, import_file
 from ingestion.replay import replay_rejected
+from ingestion.tables import read_out
 from ingestion.withdrawals import undo_load
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -304,3 +305,17 @@ def test_register_measures_its_gaps_and_power_holds_for_a_while(load, accounts, 
             load(_hours(10, 12), name="far.csv")
     else:
         assert load(_hours(10, 12), name="far.csv").new == 2
+
+
+@pytest.mark.parametrize("ending", ["Z", "+00:00"])
+@pytest.mark.parametrize(
+    "written", ["2016-12-31T23:59:60", "2016-12-31T24:00:00", "2016-02-29T01:00:00", "2015-02-29T01:00:00", "2016-01-01 01:02:03"]
+)
+def test_time_says_the_same_alone_and_beside_one_of_another_form(written: str, ending: str) -> None:
+    mapping = propose(["time", "consumption"], Wishes(measure="power_kw"))
+
+    def read(*texts: str) -> list[object]:
+        frame = pl.DataFrame({"time": [f"{text}{ending}" for text in texts], "consumption": ["1.0"] * len(texts)})
+        return read_out(frame, mapping).readings["measured_at"].to_list()
+
+    assert [*read(written), datetime(2016, 1, 1, microsecond=500_000, tzinfo=UTC)] == read(written, "2016-01-01T00:00:00.5")
