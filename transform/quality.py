@@ -11,6 +11,11 @@ LATE_AFTER = timedelta(days=1)
 NOT_LIVE = ("import:", "demo")
 
 
+def is_live() -> pl.Expr:
+    """Whether a reading came from its device, not from a file or the demo's history."""
+    return pl.all_horizontal([~pl.col("source").str.starts_with(prefix) for prefix in NOT_LIVE])
+
+
 def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
     """Rows of `gold/data_quality`, one per device and touched day with readings.
 
@@ -40,14 +45,13 @@ def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, de
         .join_asof(site_days, left_on="measured_at", right_on="day_start_at", by="device_id", strategy="backward", check_sortedness=False)
         .filter(pl.col("measured_at") < pl.col("day_end_at"))
     )
-    is_live = pl.all_horizontal([~pl.col("source").str.starts_with(prefix) for prefix in NOT_LIVE])
     spacing = pl.coalesce(
         "own_seconds", pl.col("interval_seconds").mode().min(), (pl.col("measured_at").unique().sort().diff().median().dt.total_seconds())
     )
     counted = placed.group_by(*DEVICE_DAY, "site_id", "day_seconds").agg(
         pl.len().cast(pl.Int64).alias("received"),
         (pl.len() - pl.struct("channel", "measure", "measured_at", "value").n_unique()).cast(pl.Int64).alias("duplicates"),
-        ((pl.col("received_at") > pl.col("day_end_at") + LATE_AFTER) & is_live).sum().cast(pl.Int64).alias("late"),
+        ((pl.col("received_at") > pl.col("day_end_at") + LATE_AFTER) & is_live()).sum().cast(pl.Int64).alias("late"),
         spacing.first().alias("spacing"),
         pl.struct("channel", "measure").n_unique().alias("series"),
     )

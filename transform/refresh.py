@@ -140,7 +140,7 @@ class _Run:
             found += self._rebuild(chunk, known, bronze)
             self.progress(done, todo.height, "rebuilding site-days")
         with self._timed("publish"):
-            status.update(self.publication, known.devices, changed, self.now, status.heard_still(self.lake, self.consumed, self.withdrawn))
+            status.update(self.publication, known.devices, changed, self.now, self.withdrawn, bronze)
             self.refused.update(self.publication, todo)
             from transform.judge import judge_silence
 

@@ -6,28 +6,40 @@ import polars as pl
 
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between, Lake
-from transform.quality import NOT_LIVE
+from transform import rhythm
+from transform.bronze import Bronze
+from transform.quality import is_live
 
 SILENT_AFTER_INTERVALS = 2
+# What takes a reading from its device to a refresh: nobody is silent for that.
+LEAST_SILENCE_SECONDS = 20
 # A reading that comes later, or is from further ahead, says nothing of its device's clock.
 MOST_CLOCK_ERROR_SECONDS = 3 * 3600
 DEFAULT_INTERVAL_SECONDS = 900
-OFFLINE = "offline"
+OFFLINE, SILENT = "offline", "silent"
 LISTENED_FOR = timedelta(days=30)
 
 
-def heard_still(lake: Lake, version: int, withdrawn: pl.DataFrame) -> pl.DataFrame:
-    """Newest reading that is left of each device some of whose readings were withdrawn: device_id, last_reading_at.
+STATUS = "gold/device_status"
+HEARD = ["device_id", "last_reading_at", "measured_until_at"]
+
+
+def heard_still(bronze: Bronze, withdrawn: pl.DataFrame) -> pl.DataFrame:
+    """Newest reading that is left of each device some of whose readings were withdrawn: device_id, last_reading_at, measured_until_at.
 
     Args:
-        lake: Holds the readings.
-        version: Of `bronze/readings`, without those withdrawn.
+        bronze: All readings, without those withdrawn.
         withdrawn: Rows of `bronze/readings`.
     """
     ids = withdrawn.get_column("device_id").unique()
-    held = lake.scan("bronze/readings", version=version) if len(ids) else withdrawn.lazy()
-    left = held.filter(pl.col("device_id").is_in(ids.implode())).group_by("device_id").agg(pl.col("measured_at").max())
-    return ids.to_frame().join(left.collect(), on="device_id", how="left").rename({"measured_at": "last_reading_at"})
+    held = bronze.lake.scan("bronze/readings", version=bronze.version) if len(ids) else withdrawn.lazy()
+    left = _newest(held.filter(pl.col("device_id").is_in(ids.implode()))).collect()
+    return ids.to_frame().join(left, on="device_id", how="left")
+
+
+def _newest(readings: pl.LazyFrame) -> pl.LazyFrame:
+    until = pl.col("measured_at") + pl.duration(seconds=pl.col("interval_seconds").fill_null(0))
+    return readings.group_by("device_id").agg(pl.col("measured_at").max().alias("last_reading_at"), until.max().alias("measured_until_at"))
 
 
 def clock_errors(arrived: pl.DataFrame) -> pl.DataFrame:
@@ -41,7 +53,7 @@ def clock_errors(arrived: pl.DataFrame) -> pl.DataFrame:
     """
     measured = pl.col("measured_at") + pl.duration(seconds=pl.col("interval_seconds").fill_null(0))
     on_the_way = (pl.col("received_at") - measured).dt.total_milliseconds() / 1000
-    live = arrived.filter(pl.all_horizontal([~pl.col("source").str.starts_with(prefix) for prefix in NOT_LIVE]))
+    live = arrived.filter(is_live())
     near = live.select("device_id", on_the_way.alias("seconds")).filter(pl.col("seconds").abs() <= MOST_CLOCK_ERROR_SECONDS)
     return near.group_by("device_id").agg((-pl.col("seconds").min()).alias("clock_error_seconds"))
 
@@ -56,36 +68,69 @@ def said_offline(lake: Lake, since: datetime) -> pl.DataFrame:
     return said.filter(pl.col("state").str.to_lowercase() == OFFLINE).select("device_id", "offline_at").collect()
 
 
-def update(publication: Publication, devices: pl.DataFrame, changed: pl.DataFrame, now: datetime, heard_still: pl.DataFrame) -> None:
-    """Write `gold/device_status`: `online` within two of a device's intervals of its last reading, else `silent`; `unknown` before any.
+def update(
+    publication: Publication, devices: pl.DataFrame, changed: pl.DataFrame, now: datetime, withdrawn: pl.DataFrame, bronze: Bronze
+) -> None:
+    """Write `gold/device_status`: `online` within two of a device's intervals of what it last measured, then `silent`; before it `unknown`.
 
-    `offline` is a device that said so itself, or whose last will did, and that was not heard from since.
+    `offline` is a device that said so itself, or whose last will did, and that was not heard from since. The interval is the device's own,
+    else the rhythm of its readings, else 15 minutes.
 
     Args:
         publication: Where it is committed.
-        devices: device_id, site_id, interval_seconds.
+        devices: device_id, site_id, interval_seconds, is_import.
         changed: New rows of `bronze/readings`.
         now: Our clock.
-        heard_still: device_id, last_reading_at, which hold instead of what was published before.
+        withdrawn: Rows of `bronze/readings` that were taken out.
+        bronze: All readings.
     """
-    published = publication.scan("gold/device_status").select("device_id", "last_reading_at", "clock_error_seconds").collect()
-    listed = published.drop("clock_error_seconds")
-    held = pl.concat([listed.join(heard_still, on="device_id", how="anti"), heard_still])
-    newest = changed.group_by("device_id").agg(pl.col("measured_at").max().alias("last_reading_at"))
-    last = pl.concat([held, newest]).group_by("device_id").agg(pl.col("last_reading_at").max())
-    limit = pl.duration(seconds=pl.col("interval_seconds").fill_null(DEFAULT_INTERVAL_SECONDS) * SILENT_AFTER_INTERVALS)
-    state = (
-        pl.when(pl.col("offline_at") >= pl.col("last_reading_at").fill_null(pl.col("offline_at")))
+    published = publication.scan(STATUS).drop("refresh_id", "site_id").collect()
+    known = devices.join(_heard(published, changed, heard_still(bronze, withdrawn)), on="device_id", how="left")
+    known = known.join(_clocks(published, changed), on="device_id", how="left")
+    known = known.join(said_offline(publication.lake, now - LISTENED_FOR), on="device_id", how="left")
+    known = known.join(published.select("device_id", "spacing_seconds", pl.col("state").alias("state_before")), on="device_id", how="left")
+    # What was learned of readings that went is learned anew of those that are left.
+    taken = pl.col("device_id").is_in(withdrawn["device_id"].unique().implode())
+    known = known.with_columns(pl.when(~taken).then("spacing_seconds"))
+    known = _with_rhythm(known, pl.concat([changed, withdrawn]), now, bronze)
+    rows = known.select(*HEARD, _state(now).alias("state"), "clock_error_seconds", "spacing_seconds", "site_id")
+    publication.replace(STATUS, rows, pl.concat([published["device_id"], rows["device_id"]]).unique().to_frame())
+
+
+def _heard(published: pl.DataFrame, changed: pl.DataFrame, left: pl.DataFrame) -> pl.DataFrame:
+    """The newest reading of each device, where `left` holds instead of what was published."""
+    until = pl.coalesce("measured_until_at", "last_reading_at").alias("measured_until_at")
+    held = published.select("device_id", "last_reading_at", until).join(left, on="device_id", how="anti")
+    both = pl.concat([held, left, _newest(changed.lazy()).collect()])
+    return both.group_by("device_id").agg(pl.col(HEARD[1:]).max())
+
+
+def _clocks(published: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
+    clocks = clock_errors(changed)
+    return pl.concat([clocks, published.join(clocks, on="device_id", how="anti").select(clocks.columns)])
+
+
+def _with_rhythm(known: pl.DataFrame, changed: pl.DataFrame, now: datetime, bronze: Bronze) -> pl.DataFrame:
+    """The devices with `spacing_seconds`, learned of those that have none, grown faster, or about to count as silent."""
+    own = known.filter(pl.col("interval_seconds").is_null() & ~pl.col("is_import"))
+    learned = own.select("device_id", "spacing_seconds").drop_nulls()
+    is_new = pl.col("spacing_seconds").is_null() & pl.col("device_id").is_in(changed["device_id"].unique().implode())
+    is_quiet = (_state(now) == SILENT) & pl.col("state_before").ne_missing(SILENT)
+    asked = pl.concat([own.filter(is_new | is_quiet).select("device_id"), rhythm.hastier(changed, learned)]).unique()
+    fresh = rhythm.learn(bronze, asked["device_id"].to_list(), now)
+    return known.update(fresh, on="device_id", how="left")
+
+
+def _state(now: datetime) -> pl.Expr:
+    interval = pl.coalesce("interval_seconds", "spacing_seconds", pl.lit(DEFAULT_INTERVAL_SECONDS))
+    limit_seconds = pl.max_horizontal(interval * SILENT_AFTER_INTERVALS, pl.lit(LEAST_SILENCE_SECONDS))
+    until = pl.col("measured_until_at")
+    return (
+        pl.when(pl.col("offline_at") >= until.fill_null(pl.col("offline_at")))
         .then(pl.lit(OFFLINE))
-        .when(pl.col("last_reading_at").is_null())
+        .when(until.is_null())
         .then(pl.lit("unknown"))
-        .when(pl.lit(now) - pl.col("last_reading_at") > limit)
-        .then(pl.lit("silent"))
+        .when((pl.lit(now) - until).dt.total_milliseconds() > 1000 * limit_seconds)
+        .then(pl.lit(SILENT))
         .otherwise(pl.lit("online"))
     )
-    clocks = clock_errors(changed)
-    before = published.join(clocks, on="device_id", how="anti").select(clocks.columns)
-    known = devices.join(last, on="device_id", how="left").join(pl.concat([clocks, before]), on="device_id", how="left")
-    known = known.join(said_offline(publication.lake, now - LISTENED_FOR), on="device_id", how="left")
-    rows = known.select("device_id", state.alias("state"), "last_reading_at", "clock_error_seconds", "site_id")
-    publication.replace("gold/device_status", rows, pl.concat([listed["device_id"], rows["device_id"]]).unique().to_frame())

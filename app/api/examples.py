@@ -79,6 +79,7 @@ QUALITY: dict[str, Any] = {
 }  # fmt: skip
 STATUS: dict[str, Any] = {
     "device_id": "meter", "site_id": "haus-nord", "state": "online", "last_reading_at": "2026-11-15T10:00:00Z", "clock_error_seconds": None,
+    "measured_until_at": "2026-11-15T10:15:00Z", "spacing_seconds": 900.0,
 }  # fmt: skip
 METER_EVENT: dict[str, Any] = {
     "event_id": "reset-meter-20261103", "device_id": "meter", "site_id": "haus-nord", "channel": "grid_import", "kind": "reset",

@@ -15,6 +15,8 @@ from aurora.domain.channels import CHANNELS
 
 TIME = pa.timestamp("us", "UTC")
 AMOUNT = pa.decimal128(18, 6)
+# For how long a checkpoint names files that were taken out; Delta's week of them makes one of a commit a second 57 MB long.
+REMOVED_FILES_TOLD = "delta.deletedFileRetentionDuration"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class LakeTable:
         scope: Columns of the unit that a refresh replaces; empty for tables that only grow.
         partition: Hive partition columns, at the end of `schema`.
         sort: Order of rows inside a file.
+        properties: Of Delta itself, beside those that all tables have.
         schema_version: Raised with every change of `schema`; a column that is new needs no more than that (see `migrations`).
     """
 
@@ -37,6 +40,7 @@ class LakeTable:
     scope: tuple[str, ...] = ()
     partition: tuple[str, ...] = ()
     sort: tuple[str, ...] = field(default=())
+    properties: dict[str, str] = field(default_factory=dict)
     schema_version: int = 1
 
     @property
@@ -89,6 +93,8 @@ TABLES: dict[str, LakeTable] = {
             key=("device_id", "channel", "measure", "measured_at"),
             partition=("measured_date",),
             sort=("device_id", "channel", "measured_at", "received_at", "sequence"),
+            properties={REMOVED_FILES_TOLD: "interval 1 hour"},
+            schema_version=2,
         ),
         LakeTable(
             "bronze/weather",
@@ -202,8 +208,9 @@ TABLES: dict[str, LakeTable] = {
         ),
         LakeTable(
             "gold/device_status",
-            _schema("device_id state last_reading_at:at clock_error_seconds:f site_id refresh_id"),
+            _schema("device_id state last_reading_at:at clock_error_seconds:f site_id measured_until_at:at spacing_seconds:f refresh_id"),
             key=("device_id",),
+            schema_version=2,
             scope=("device_id",),
             sort=("device_id",),
         ),

@@ -77,8 +77,9 @@ KINDS = {
     ),
     "silent": Kind(
         "data", "warning", "A device is not heard from now.",
-        "Its last reading is longer ago than two of its intervals (900 s where none is known), or its last will says offline. Devices of"
-        " files and retired ones are not judged. The finding goes when the device is back; from three hours on a `gap` tells of it.",
+        "What it last measured ended longer ago than two of its intervals (what `interval_seconds` says, else the rhythm of its own"
+        " readings, else 900 s), or its last will says offline. Devices of files and retired ones are not judged. The finding goes when"
+        " the device is back; from three hours on a `gap` tells of it.",
         "Look after its power and its network; `aurora status` tells whether the broker is there.", True,
     ),
     "reset": Kind("meter", "warning", "A register began again at nothing.", "A decision in `gold/meter_events`; see meters.md.",
