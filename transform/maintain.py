@@ -74,7 +74,7 @@ def maintain(
         lake: What is maintained.
         accounts: Keep the leases.
         settings: Say how long things are kept.
-        is_light: Only compact what grows by the minute.
+        is_light: Only compact what grows by the minute, and its log.
         wait_seconds: How long to wait for another publisher.
         now: Decides what is past its time.
         progress: Told (done, total, what).
@@ -89,7 +89,8 @@ def maintain(
         publication = manifest.begin(lake, lease, "maintain", version, moment)
         if is_light:
             replaced = compaction.compact_bronze(lake, compaction.FILES_A_TABLE) + compaction.compact_growing(lake)
-            return _told(Maintained(publication.before.refresh_id, replaced))
+            thinned = _thin(lake, accounts, moment - timedelta(days=settings.as_of_days))
+            return _told(Maintained(publication.before.refresh_id, replaced, entries_deleted=thinned))
         return _told(_whole(publication, accounts, settings, moment, progress))
 
 
@@ -120,6 +121,19 @@ def _fold(publication: Publication, progress: Progress) -> int:
         replaced += fold(publication, name)
         progress(done, len(names), "folding tables")
     return replaced
+
+
+def _thin(lake: Lake, accounts: Accounts, since: datetime) -> int:
+    """Take away what lies in the log of readings between the versions that kept publications had read to; returns how many entries went.
+
+    Nothing while a backup is taken.
+    """
+    kept = {one.consumed[compaction.READINGS] for one in manifest.kept_since(lake, since) if compaction.READINGS in one.consumed}
+    try:
+        with leases.hold(accounts, BACKUP, 0):
+            return cleaning.thin_log(lake, compaction.READINGS, kept)
+    except Busy:
+        return 0
 
 
 def _clean(lake: Lake, accounts: Accounts, settings: Settings, now: datetime, progress: Progress) -> tuple[int, int, int, bool]:

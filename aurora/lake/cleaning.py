@@ -8,7 +8,7 @@ holds the publish lease and the backup lease: nobody copies meanwhile, and nobod
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pyarrow.fs as pafs
@@ -47,6 +47,32 @@ def trim_log(lake: Lake, name: str, oldest: int) -> int:
     gone += [path for version, paths in log_versions(there, CHECKPOINT).items() if version < oldest for path in paths]
     _delete(lake, gone)
     return len(gone)
+
+
+def thin_log(lake: Lake, name: str, kept: Collection[int]) -> int:
+    """Take away the entries before the newest of some versions, each of which stays and has a checkpoint; returns how many went.
+
+    What lies between those versions can be opened no more, nor what is older. Delta lists the whole log at each commit, a microsecond an
+    entry and several times over: a table with a commit a second must not keep them all.
+    """
+    there = log_paths(lake, name)
+    commits, checkpoints = log_versions(there), log_versions(there, CHECKPOINT)
+    held = sorted(set(kept) & commits.keys())
+    gone = _entries_beside(commits, held)
+    if len(gone) < LEAST_ENTRIES:
+        return 0
+    for version in held:
+        if version not in checkpoints:
+            _checkpoint(lake, name, version)
+    gone += _entries_beside(checkpoints, held)
+    _delete(lake, gone)
+    return len(gone)
+
+
+def _entries_beside(entries: dict[int, list[str]], held: list[int]) -> list[str]:
+    """Those that are older than the newest of some versions and stand for none of them."""
+    newest = max(held, default=0)
+    return [path for version, paths in entries.items() if version < newest and version not in held for path in paths]
 
 
 def delete_unneeded(lake: Lake, name: str, now: datetime) -> tuple[int, int]:

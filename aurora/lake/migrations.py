@@ -20,7 +20,12 @@ from aurora.lake.tables import TABLES, LakeTable
 
 Step = Callable[[Lake, LakeTable], None]
 
-STEPS: dict[tuple[str, int], Step] = {}
+
+def _set_properties(lake: Lake, table: LakeTable) -> None:
+    lake.delta(table.name).alter.set_table_properties(table.properties, raise_if_not_exists=False)
+
+
+STEPS: dict[tuple[str, int], Step] = {("bronze/readings", 2): _set_properties}
 
 
 @dataclass(frozen=True)

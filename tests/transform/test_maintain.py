@@ -20,6 +20,7 @@ from aurora.keeping.verify import verify
 from aurora.lake import cleaning, manifest
 from aurora.lake.store import Lake, open_lake
 from aurora.settings import Settings
+from transform import compaction
 from transform.maintain import Maintained, maintain
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -103,6 +104,37 @@ def test_every_publication_that_is_kept_can_be_asked_for_and_older_ones_are_gone
     assert neighbourhood.refresh(NOW).readings_in == 1
     assert verify(open_lake(lake.storage.uri), neighbourhood.accounts, neighbourhood.home) == []
     assert real_now < datetime.now(UTC)
+
+
+def test_the_log_of_readings_keeps_what_was_published_and_what_is_still_to_be_read(
+    neighbourhood: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleaning, "LEAST_ENTRIES", 2)
+    monkeypatch.setattr(compaction, "FILES_A_TABLE", 2)
+    lake, rows = neighbourhood.lake, dict[int, int]()
+    for number in range(16):
+        neighbourhood.land([_row(number)], NOW + timedelta(seconds=number))
+        if number % 5 == 4:
+            neighbourhood.refresh(NOW)
+            version = manifest.newest(lake).consumed["bronze/readings"]
+            rows[version] = number + 1
+    behind = open_lake(lake.storage.uri)
+    assert behind.version("bronze/readings") == 16
+    neighbourhood.land([_row(16)], NOW + timedelta(seconds=16))
+    done = _maintain(neighbourhood, is_light=True)
+    assert (done.entries_deleted, done.files_replaced) == (13, 17), "0 to 14, but what three refreshes had read to: 5, 10 and 15"
+    behind.land("bronze/readings", lake.delta("bronze/readings", 5).to_pyarrow_table().slice(0, 1))
+    assert neighbourhood.refresh(NOW).readings_in == 3
+    assert _maintain(neighbourhood, is_light=True).entries_deleted > 2, "the compaction, which named the files of version 5"
+    _age(lake, 30)
+    _maintain(neighbourhood)
+    fresh = open_lake(lake.storage.uri)
+    for version, height in rows.items():
+        assert fresh.scan("bronze/readings", version=version).collect().height == height
+    with pytest.raises(Gone, match="AURORA_AS_OF_DAYS"):
+        fresh.scan("bronze/readings", version=7)
+    assert verify(open_lake(lake.storage.uri), neighbourhood.accounts, neighbourhood.home) == []
+    assert open_lake(lake.storage.uri).scan("bronze/readings").collect().height == 18
 
 
 def test_readings_compacted_but_not_consumed_survive_maintenance(neighbourhood: Any) -> None:
