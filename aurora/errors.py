@@ -7,6 +7,8 @@
     │   ├── Gone      it was there and is not kept any more                                (exit 3)
     │   ├── Conflict  what is there already stands against it                              (exit 3)
     │   └── WrongFacts  facts that cannot be true, by name                                 (exit 3)
+    ├── Damaged       a file is not as it was written; the message names it and the way back       (exit 3)
+    │   └── Missing   it is not there at all                                           (exit 3)
     ├── Busy          somebody else holds what is needed; the same call may succeed later  (exit 75)
     └── Transient     a part outside failed in passing; retry with back-off                (exit 75)
 
@@ -55,6 +57,14 @@ class WrongFacts(Refused):
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
         super().__init__(". ".join(f"{name} {reason}".strip() for name, reason in problems) + ".")
         self.problems = tuple(problems)
+
+
+class Damaged(AuroraError):
+    """A file is not as it was written: bytes flipped, cut off or lost. What is not damaged goes on."""
+
+
+class Missing(FileNotFoundError, Damaged):
+    """A file is not there, though what names it is."""
 
 
 class Busy(AuroraError):

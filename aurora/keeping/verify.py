@@ -5,14 +5,12 @@
 # pyright: reportUnknownArgumentType=false, reportMissingModuleSource=false
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from aurora.accounts.database import Accounts
@@ -21,9 +19,12 @@ from aurora.home import Home
 from aurora.keeping.databases import sqlite_problem
 from aurora.keeping.files import Progress, in_parallel
 from aurora.lake.checksums import is_commit_whole, is_whole
+from aurora.lake.damage import parquet_problem
 from aurora.lake.log import CHECKPOINT, actions_of, log_paths, log_versions
 from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES
+
+NOTE = "damage"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class _Data:
 
 
 def verify(lake: Lake, accounts: Accounts, home: Home, progress: Progress = lambda _done, _total, _label: None) -> list[Damage]:
-    """Every damaged or missing file of lake, accounts and models; nothing where all are whole."""
+    """Every damaged or missing file of lake, accounts and models; nothing where all are whole. `aurora status` tells it, too."""
     found = [*_databases(accounts, home)]
     data: list[_Data] = []
     for name in TABLES:
@@ -55,11 +56,12 @@ def verify(lake: Lake, accounts: Accounts, home: Home, progress: Progress = lamb
         data += files
     for one in in_parallel(lambda file: _look(lake, file), data, progress, "checking files"):
         found += [one] if one is not None else []
+    home.note(NOTE, {"at": datetime.now(UTC).isoformat(timespec="seconds"), "damaged": [asdict(one) for one in found]})
     return found
 
 
 def _databases(accounts: Accounts, home: Home) -> Iterator[Damage]:
-    files = [home.path / "mlflow" / "mlflow.db"]
+    files = [home.path / "mlflow" / "mlflow.db", home.path / "formats.sqlite"]
     if accounts.engine.dialect.name == "sqlite" and accounts.engine.url.database:
         files.insert(0, Path(accounts.engine.url.database))
     for file in files:
@@ -99,15 +101,13 @@ def _commit(name: str, actions: list[dict[str, Any]]) -> tuple[dict[str, _Data],
 
 def _gaps(name: str, paths: list[str]) -> list[Damage]:
     versions = sorted(log_versions(paths))
-    # Maintenance takes away what lies before a version that has a checkpoint.
-    kept = log_versions(paths, CHECKPOINT)
-    missing = [version for low, high in pairwise(versions) if high not in kept for version in range(low + 1, high)]
+    missing = sorted(set(range(versions[0], versions[-1] + 1)) - set(versions)) if versions else []
     found = [Damage(f"{name}/_delta_log/{version:020d}.json", "missing") for version in missing]
     return found if versions else [Damage(f"{name}/_delta_log", "missing")]
 
 
 def _checkpoint(lake: Lake, path: str) -> list[Damage]:
-    problem = _parquet_problem(lake.storage.read_bytes(path))
+    problem = parquet_problem(lake.storage.read_bytes(path))
     return [Damage(path, problem)] if problem else []
 
 
@@ -119,14 +119,6 @@ def _look(lake: Lake, file: _Data) -> Damage | None:
     if file.size_bytes is not None and len(content) != file.size_bytes:
         return Damage(file.path, f"{len(content)} bytes; the log says {file.size_bytes}")
     whole = is_whole(file.path, content)
-    problem = _parquet_problem(content) if whole is None else "" if whole else "its content changed"
+    problem = parquet_problem(content) if whole is None else "" if whole else "its content changed"
     return Damage(file.path, problem) if problem else None
 
-
-def _parquet_problem(content: bytes) -> str:
-    """What keeps a Parquet file from being read; for files that carry no checksum."""
-    try:
-        pq.read_table(pa.BufferReader(content))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        return f"cannot be read: {str(error).splitlines()[0]}"
-    return ""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from aurora.errors import AuroraError
+from aurora.errors import AuroraError, Damaged
+from aurora.lake.damage import WAY_OUT, commit_problem
 from aurora.lake.store import WITHDRAWAL, Lake
 
 
@@ -44,6 +45,7 @@ def changes_between(lake: Lake, name: str, after: int, until: int, most_rows: in
 
     Raises:
         LogGone: If a commit of the range has left the log.
+        Damaged: If one does not say any more what it said when it was written.
     """
     added, withdrawn, rows, last = list[str](), list[str](), 0, after
     for version in range(after + 1, until + 1):
@@ -63,8 +65,13 @@ def changes_between(lake: Lake, name: str, after: int, until: int, most_rows: in
 
 
 def _commit(lake: Lake, name: str, version: int) -> list[dict[str, Any]]:
+    path = f"{name}/_delta_log/{version:020d}.json"
     try:
-        commit = lake.storage.read_bytes(f"{name}/_delta_log/{version:020d}.json")
+        actions = [json.loads(line) for line in lake.storage.read_bytes(path).splitlines() if line.strip()]
     except FileNotFoundError:
         raise LogGone(f"Commit {version} of {name} is no longer in its log.") from None
-    return [json.loads(line) for line in commit.splitlines() if line.strip()]
+    except ValueError as error:
+        raise Damaged(f"{path} is damaged: cannot be read: {error}. {WAY_OUT}") from None
+    if problem := commit_problem(actions):
+        raise Damaged(f"{path} is damaged: {problem}. {WAY_OUT}")
+    return actions

@@ -22,22 +22,22 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from aurora.errors import Gone, NotReady
+from aurora.errors import Damaged, Gone, NotReady
 from aurora.lake.actions import add_again, may_hold, partition_of, remove, statistics_of, with_checksum
 from aurora.lake.checksums import checked_name
+from aurora.lake.damage import Whole, damage_of_log
 from aurora.lake.layout import blocks, conform, conform_frame
 from aurora.lake.schemas import SCHEMA_VERSION, refuse_later, refuse_older
 from aurora.lake.storage import Storage, open_storage
 from aurora.lake.tables import TABLES, LakeTable
 
-# What the place of the lake may raise and what may pass by itself: a full disk, a network that is away, a commit that lost a race.
-PASSING_ERRORS = (OSError, DeltaError, pa.ArrowException)
+# What the place of the lake may raise and what may pass: a full disk, a network that is away, a commit that lost a race, a log put right.
+PASSING_ERRORS = (OSError, DeltaError, pa.ArrowException, Damaged)
 WRITERS = 4
 BRONZE_ROW_GROUP = 60_000
 WITHDRAWAL = "withdrawal"
@@ -97,6 +97,7 @@ class Lake:
     _opened: dict[tuple[str, int | None], DeltaTable] = field(default_factory=dict, repr=False)
     _files: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict, repr=False)
     _current: set[str] = field(default_factory=set, repr=False)
+    _whole: Whole = field(default_factory=Whole, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def create_tables(self) -> None:
@@ -107,7 +108,7 @@ class Lake:
                 table.schema,
                 mode="ignore",
                 partition_by=list(table.partition) or None,
-                configuration={SCHEMA_VERSION: str(table.schema_version), "delta.checkpointInterval": "100", **table.properties},
+                configuration={SCHEMA_VERSION: str(table.schema_version), "delta.checkpointInterval": "100"},
                 storage_options=self.storage.options or None,
                 raise_if_key_not_exists=False,
             )
@@ -123,6 +124,7 @@ class Lake:
             NotReady: Where it was never created.
             Gone: Where that version was taken away.
             Refused: Where a later Aurora wrote it.
+            Damaged: Where its log cannot be read.
         """
         with self._lock:
             opened = self._opened.get((name, version))
@@ -135,16 +137,13 @@ class Lake:
                     self._opened[name, version] = opened
                 elif version is None:
                     opened.update_incremental()
-            except DeltaError as error:
-                if version and not self._is_logged(name, version) and self.is_there(name):
+            except TableNotFoundError:
+                if version and self.is_there(name):
                     raise Gone(f"Version {version} of {name} is no longer kept. AURORA_AS_OF_DAYS says how far back it is.") from None
-                if isinstance(error, TableNotFoundError):
-                    raise NotReady(f"The table {name} is not in {self.storage.uri}. Run `aurora init`.") from None
-                raise
+                raise NotReady(f"The table {name} is not in {self.storage.uri}. Run `aurora init`.") from None
+            except DeltaError as error:
+                raise damage_of_log(self.storage, name, error) or error from None
             return opened
-
-    def _is_logged(self, name: str, version: int) -> bool:
-        return self.storage.filesystem.get_file_info(f"{name}/_delta_log/{version:020d}.json").type == pafs.FileType.File
 
     def _forget_older(self, name: str) -> None:
         kept = [key for key in self._opened if key[0] == name and key[1] is not None]
@@ -181,6 +180,9 @@ class Lake:
             version: Commit to read.
             between: Ranges; they prune files by statistics and filter rows.
             paths: Read exactly these files instead, even ones since removed from the table.
+
+        Raises:
+            Damaged: Where a file is not as it was written, or not there.
         """
         table = TABLES[name]
         if paths is None:
@@ -198,6 +200,7 @@ class Lake:
         if not paths:
             return pl.LazyFrame(schema=schema)
         local = self.storage.local_paths([f"{table.name}/{path}" for path in paths], self.scratch)
+        self._whole.check(local)
         return pl.scan_parquet(local, schema=schema, missing_columns="insert", extra_columns="ignore", hive_partitioning=False, glob=False)
 
     def land(self, name: str, rows: pa.Table, transaction: tuple[str, int] | None = None) -> int:

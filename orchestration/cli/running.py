@@ -20,6 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DEMO_SEED = 20
 DEMO_REFRESH_SECONDS = 120
 START_SECONDS = 300
+MOST_NAMED = 5
 
 
 def init(json: Json = False) -> None:
@@ -250,8 +251,9 @@ def _status_text(found: dict[str, Any]) -> str:
         ("Ready." if found["ready"] else "Not ready.") + (" Demo data." if found["is_demo"] else ""),
         f"Home          {found['home']}",
         f"Last refresh  {refreshed}; {found['pending_days']} site-days pending",
-        f"Refused       {found['rejected']} messages",
+        f"Refused       {'unknown' if found['rejected'] is None else found['rejected']} messages",
         *_landing_text(found["landing"]),
+        *(f"DAMAGED       {one}" for one in found["damaged"][:MOST_NAMED]),
         *_weather_text(found["weather"]),
         *(f"{name:<13} {url}" for name, url in found["addresses"].items()),
         *(f"{name:<13} {'answers' if answers else 'does not answer'}" for name, answers in found["processes"].items()),

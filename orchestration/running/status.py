@@ -1,7 +1,9 @@
 """How an installation is: which processes answer, what was published last, what the tables hold."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import httpx
 import polars as pl
@@ -10,9 +12,11 @@ import psutil
 from aurora import processes
 from aurora.accounts import people
 from aurora.accounts.database import Accounts
-from aurora.errors import AuroraError
+from aurora.errors import AuroraError, Damaged
 from aurora.home import Home
+from aurora.keeping import verify
 from aurora.lake import manifest
+from aurora.lake.damage import WAY_OUT
 from aurora.lake.store import Between, Lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
@@ -25,10 +29,12 @@ TIMEOUT_SECONDS = 2.0
 WEATHER_MONTH = timedelta(days=31)
 DEMO_USER = "demo"
 
+Told = TypeVar("Told")
+
 
 def read(settings: Settings, home: Home, lake: Lake, accounts: Accounts) -> dict[str, Any]:
     """The state of the home as `aurora status --json` prints it."""
-    snapshot = manifest.newest(lake)
+    snapshot, damaged = manifest.newest(lake), _found_damaged(home)
     processes = {name: is_answering(name, settings, home) for name in wanted(settings, home)}
     demo = _demo(home, accounts) if home.is_demo else {}
     published = snapshot.refresh_id != ""
@@ -42,13 +48,28 @@ def read(settings: Settings, home: Home, lake: Lake, accounts: Accounts) -> dict
         "listeners": listeners(settings, home),
         "last_refresh": _last_refresh(lake) if published else None,
         "pending_days": sum(len(days) for days in snapshot.pending.values()),
-        "rejected": _rows(lake, "bronze/rejected", None),
+        "rejected": _whole(damaged, lambda: _rows(lake, "bronze/rejected", None)),
         "sources": home.read_note(NOTE).get("pulled", []),
         "landing": landing(settings),
-        "weather": weather(lake, datetime.now(UTC)),
-        "tables": {name: _table(lake, name, snapshot) for name in TABLES},
+        "weather": _whole(damaged, lambda: weather(lake, datetime.now(UTC))),
+        "tables": {name: _whole(damaged, partial(_table, lake, name, snapshot)) or {"rows": None, "version": None} for name in TABLES},
+        "damaged": damaged,
     }
     return state | demo
+
+
+def _found_damaged(home: Home) -> list[str]:
+    """What the last look at every file found damaged, one line each."""
+    return [f"{one['path']} is damaged: {one['problem']}. {WAY_OUT}" for one in home.read_note(verify.NOTE).get("damaged", [])]
+
+
+def _whole(damaged: list[str], ask: Callable[[], Told]) -> Told | None:
+    """An answer; None where what it stands on is damaged, which is told in `damaged`."""
+    try:
+        return ask()
+    except Damaged as error:
+        damaged += [str(error)] if str(error) not in damaged else []
+        return None
 
 
 def addresses(settings: Settings) -> dict[str, str]:
