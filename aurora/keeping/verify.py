@@ -7,6 +7,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -101,7 +102,9 @@ def _commit(name: str, actions: list[dict[str, Any]]) -> tuple[dict[str, _Data],
 
 def _gaps(name: str, paths: list[str]) -> list[Damage]:
     versions = sorted(log_versions(paths))
-    missing = sorted(set(range(versions[0], versions[-1] + 1)) - set(versions)) if versions else []
+    # Maintenance takes away what lies before a version that has a checkpoint.
+    kept = log_versions(paths, CHECKPOINT)
+    missing = [version for low, high in pairwise(versions) if high not in kept for version in range(low + 1, high)]
     found = [Damage(f"{name}/_delta_log/{version:020d}.json", "missing") for version in missing]
     return found if versions else [Damage(f"{name}/_delta_log", "missing")]
 
@@ -121,4 +124,3 @@ def _look(lake: Lake, file: _Data) -> Damage | None:
     whole = is_whole(file.path, content)
     problem = parquet_problem(content) if whole is None else "" if whole else "its content changed"
     return Damage(file.path, problem) if problem else None
-

@@ -22,6 +22,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -108,7 +109,7 @@ class Lake:
                 table.schema,
                 mode="ignore",
                 partition_by=list(table.partition) or None,
-                configuration={SCHEMA_VERSION: str(table.schema_version), "delta.checkpointInterval": "100"},
+                configuration={SCHEMA_VERSION: str(table.schema_version), "delta.checkpointInterval": "100", **table.properties},
                 storage_options=self.storage.options or None,
                 raise_if_key_not_exists=False,
             )
@@ -137,13 +138,16 @@ class Lake:
                     self._opened[name, version] = opened
                 elif version is None:
                     opened.update_incremental()
-            except TableNotFoundError:
-                if version and self.is_there(name):
-                    raise Gone(f"Version {version} of {name} is no longer kept. AURORA_AS_OF_DAYS says how far back it is.") from None
-                raise NotReady(f"The table {name} is not in {self.storage.uri}. Run `aurora init`.") from None
             except DeltaError as error:
+                if version and not self._is_logged(name, version) and self.is_there(name):
+                    raise Gone(f"Version {version} of {name} is no longer kept. AURORA_AS_OF_DAYS says how far back it is.") from None
+                if isinstance(error, TableNotFoundError):
+                    raise NotReady(f"The table {name} is not in {self.storage.uri}. Run `aurora init`.") from None
                 raise damage_of_log(self.storage, name, error) or error from None
             return opened
+
+    def _is_logged(self, name: str, version: int) -> bool:
+        return self.storage.filesystem.get_file_info(f"{name}/_delta_log/{version:020d}.json").type == pafs.FileType.File
 
     def _forget_older(self, name: str) -> None:
         kept = [key for key in self._opened if key[0] == name and key[1] is not None]
