@@ -6,7 +6,12 @@ from orchestration import assets, checks, schedules
 
 defs = dg.Definitions(
     assets=[*assets.BRONZE, assets.pull_sources, assets.refresh_lake, assets.models, assets.forecasts, assets.recommendations],
-    asset_checks=[checks.energy_daily_equals_hourly, checks.readings_freshness, checks.forecasts_cover_next_hours],
+    asset_checks=[
+        checks.energy_daily_equals_hourly,
+        checks.energy_follows_from_readings,
+        checks.readings_freshness,
+        checks.forecasts_cover_next_hours,
+    ],
     jobs=schedules.JOBS,
     schedules=schedules.all_schedules(),
     sensors=[schedules.watched_folder],

@@ -28,6 +28,10 @@ pull_job = dg.define_asset_job(
     "pull_sources_job", selection=dg.AssetSelection.assets(assets.pull_sources), executor_def=dg.in_process_executor
 )
 
+recheck_job = dg.define_asset_job(
+    "recheck_energy_job", selection=dg.AssetSelection.checks(checks.energy_follows_from_readings), executor_def=dg.in_process_executor
+)
+
 
 @dg.op
 def compact_lake(context: dg.OpExecutionContext) -> None:
@@ -114,7 +118,10 @@ def watched_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Sk
     return dg.RunRequest()
 
 
-JOBS = [refresh_job, train_job, forecast_job, advice_job, pull_job, import_files_job, purge_people_job, compact_lake_job, maintain_lake_job]
+JOBS = [
+    refresh_job, train_job, forecast_job, advice_job, pull_job, recheck_job, import_files_job, purge_people_job, compact_lake_job,
+    maintain_lake_job,
+]  # fmt: skip
 
 
 def all_schedules() -> list[dg.ScheduleDefinition]:
@@ -130,6 +137,7 @@ def all_schedules() -> list[dg.ScheduleDefinition]:
         _schedule("daily_training", train_job, "40 3 * * *"),
         _schedule("hourly_compaction", compact_lake_job, "49 * * * *"),
         _schedule("nightly_maintenance", maintain_lake_job, "30 2 * * *"),
+        _schedule("daily_recheck", recheck_job, "50 4 * * *"),
         _schedule("daily_purge", purge_people_job, "10 3 * * *"),
     ]
 
