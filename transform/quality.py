@@ -45,9 +45,10 @@ def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, de
         .join_asof(site_days, left_on="measured_at", right_on="day_start_at", by="device_id", strategy="backward", check_sortedness=False)
         .filter(pl.col("measured_at") < pl.col("day_end_at"))
     )
-    spacing = pl.coalesce(
-        "own_seconds", pl.col("interval_seconds").mode().min(), (pl.col("measured_at").unique().sort().diff().median().dt.total_seconds())
-    )
+    # A file that comes twice says no more than once how long intervals are.
+    distinct = pl.struct("channel", "measure", "measured_at", "interval_seconds").is_first_distinct()
+    usual = pl.col("interval_seconds").filter(distinct).mode().min()
+    spacing = pl.coalesce("own_seconds", usual, (pl.col("measured_at").unique().sort().diff().median().dt.total_seconds()))
     counted = placed.group_by(*DEVICE_DAY, "site_id", "day_seconds").agg(
         pl.len().cast(pl.Int64).alias("received"),
         (pl.len() - pl.struct("channel", "measure", "measured_at", "value").n_unique()).cast(pl.Int64).alias("duplicates"),

@@ -63,13 +63,18 @@ class Neighbourhood:
 
     def fresh_copy_of_bronze(self, folder: Path) -> "Neighbourhood":
         """The same accounts with a lake that has the same readings and nothing else."""
-        copied = open_lake(str(folder / f"copy-{self.commits}"))
+        copied = self.empty_lake(folder / f"copy-{self.commits}")
         self.commits += 1
-        copied.create_tables()
         rows = self.lake.scan("bronze/readings").with_columns(pl.col("measured_at").dt.date().alias("measured_date")).collect()
         if rows.height:
-            copied.land("bronze/readings", rows.to_arrow())
-        return Neighbourhood(copied, self.accounts, self.home, self.settings)
+            copied.lake.land("bronze/readings", rows.to_arrow())
+        return copied
+
+    def empty_lake(self, folder: Path) -> "Neighbourhood":
+        """The same accounts with a lake that holds nothing."""
+        lake = open_lake(str(folder))
+        lake.create_tables()
+        return Neighbourhood(lake, self.accounts, self.home, self.settings)
 
 
 def build_neighbourhood(folder: Path) -> Neighbourhood:
