@@ -11,6 +11,7 @@ from aurora import home as homes
 from aurora.accounts import devices, people, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import User
+from aurora.lake.migrations import bring_up_to_date
 from aurora.lake.store import Lake, open_lake
 from aurora.settings import Settings
 from transform.refresh import Refresher
@@ -21,10 +22,10 @@ OWNER, PASSWORD = "bench", "a long bench password"
 
 
 def open_refresher(folder: Path) -> Refresher:
-    """The refresher of a bench home, which is made where there is none."""
+    """The refresher of a bench home, which is made where there is none; one of an older Aurora is brought up to date."""
     settings = Settings(home=folder, _env_file=None)  # pyright: ignore[reportCallIssue]
     home, lake, accounts = homes.create(settings), open_lake(settings.resolved_lake_uri), Accounts(settings.resolved_database_url)
-    lake.create_tables()
+    bring_up_to_date(lake)
     accounts.migrate()
     return Refresher(lake, accounts, home, settings)
 

@@ -1,11 +1,13 @@
 """What a refresh of one more hour costs from one site to ten thousand, what bronze takes, and how fast the lake is read.
 
-Its homes lie beside the bench home, are built once and go on where they were interrupted. `python -m benchmarks scale`.
+Its homes lie beside the bench home, are built once and go on where they were interrupted. `python -m benchmarks scale`. A month and a year
+of the same sites take each hour in turn, and processor time stands beside the clock, since a shared machine stretches the clock alone.
 """
 
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,28 +22,79 @@ from benchmarks import homes, lake
 from transform.maintain import maintain
 from transform.refresh import Refresher
 
-SIZES = ((1, 30), (1, 365), (100, 30), (100, 365), (1_000, 30), (1_000, 365), (10_000, 30))
+MONTH, YEAR = 30, 365
+PAIRED_SITES, MOST_SITES = (1, 100, 1_000), 10_000
 SOLAR_SHARE = 4
-HOURS = 3
+HOURS = 5
 SEED = 23
 GOAL_GROWTH, GOAL_BYTES, GOAL_READ_MS, GOAL_OF_DUCKDB = 1.2, 1.5, 10, 0.85
 
 
+@dataclass
+class _Home:
+    """A home with so much history, and what its hours took.
+
+    Attributes:
+        refresher: Of the home.
+        until: End of its history, where the hours begin.
+        clock: Seconds of each refresh after the first, which warms caches.
+        processor: The same in processor time of all threads. [s]
+    """
+
+    sites: int
+    days: int
+    refresher: Refresher
+    until: datetime
+    clock: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+    def take_hour(self, hour: int) -> None:
+        """Land one more hour of the open day, from noon on, and refresh."""
+        at = self.until + timedelta(hours=11 + hour)
+        stamp = datetime.now(UTC).replace(microsecond=0)
+        homes.land(self.refresher.lake, homes.readings(_ids(self.sites), at, _values(self.sites, 4, 1_000 + hour), stamp))
+        began, worked = time.perf_counter(), time.process_time()
+        self.refresher.run(now=at + timedelta(hours=1))
+        if hour:
+            self.clock.append(time.perf_counter() - began)
+            self.processor.append(time.process_time() - worked)
+
+    def told(self) -> str:
+        """A line of its medians."""
+        clock, processor = statistics.median(self.clock), statistics.median(self.processor)
+        a_reading = f"{clock / (4 * len(_ids(self.sites))) * 1e6:,.0f} us a reading"
+        return f"refresh of one hour: {self.sites:,} sites, {self.days} days: {clock:.2f} s, {a_reading}, {processor:.2f} s of processor"
+
+
 def main() -> None:
     """Build what is missing, then print a row a size and the figures of the largest year."""
-    seconds: dict[tuple[int, int], float] = {}
-    for sites, days in SIZES:
-        refresher, last = _home(sites, days)
-        seconds[sites, days], arriving = _hour(refresher, sites, last)
-        told = f"{seconds[sites, days]:.2f} s, {seconds[sites, days] / arriving * 1e6:,.0f} us a reading"
-        print(f"refresh of one hour: {sites:,} sites, {days} days: {told}", flush=True)
-        if (sites, days) == (1_000, 365):
-            _sizes_and_reads(refresher, last)
-    for sites in (1, 100, 1_000):
-        print(f"growth with history at {sites:,} sites: {seconds[sites, 365] / seconds[sites, 30]:.2f} (goal {GOAL_GROWTH})")
+    for sites in PAIRED_SITES:
+        year = pair(sites)
+    _sizes_and_reads(year.refresher, year.until)
+    most = _home(MOST_SITES, MONTH)
+    for hour in range(HOURS + 1):
+        most.take_hour(hour)
+    print(most.told(), flush=True)
 
 
-def _home(sites: int, days: int) -> tuple[Refresher, datetime]:
+def pair(sites: int) -> _Home:
+    """Print how a month and a year of so many sites take the same hours, one after the other and in turn first; returns the year."""
+    month, year = _home(sites, MONTH), _home(sites, YEAR)
+    for hour in range(HOURS + 1):
+        for home in (month, year) if hour % 2 else (year, month):
+            home.take_hour(hour)
+    growth, worked = (
+        statistics.median(late / early for early, late in zip(*both, strict=True))
+        for both in ((month.clock, year.clock), (month.processor, year.processor))
+    )
+    print(f"{month.told()}\n{year.told()}")
+    print(
+        f"growth with history at {sites:,} sites: {growth:.2f}, {worked:.2f} of processor (goal {GOAL_GROWTH}, {HOURS} pairs)", flush=True
+    )
+    return year
+
+
+def _home(sites: int, days: int) -> _Home:
     """A home with so much history, refreshed, and the end of it."""
     folder = lake.FOLDER.parent / f"scale-{sites}-{days}"
     refresher = homes.open_refresher(folder)
@@ -61,7 +114,7 @@ def _home(sites: int, days: int) -> tuple[Refresher, datetime]:
     if manifest.newest(refresher.lake).consumed.get("bronze/readings", 0) < refresher.lake.version("bronze/readings"):
         refresher.run(now=until)
         maintain(refresher.lake, refresher.accounts, refresher.settings, now=until)
-    return refresher, until
+    return _Home(sites, days, refresher, until)
 
 
 def _ids(sites: int) -> list[tuple[str, str]]:
@@ -71,20 +124,6 @@ def _ids(sites: int) -> list[tuple[str, str]]:
 
 def _values(sites: int, quarters: int, seed: int) -> np.ndarray:
     return np.random.default_rng((SEED, sites, seed)).random((len(_ids(sites)), quarters)) / 4
-
-
-def _hour(refresher: Refresher, sites: int, until: datetime) -> tuple[float, int]:
-    """Median seconds of the refresh after an hour of readings, and how many readings an hour is; at midday of the day that is open."""
-    times = []
-    noon = until + timedelta(hours=11)
-    for hour in range(HOURS + 1):
-        at = noon + timedelta(hours=hour)
-        stamp = datetime.now(UTC).replace(microsecond=0)
-        homes.land(refresher.lake, homes.readings(_ids(sites), at, _values(sites, 4, 1_000 + hour), stamp))
-        began = time.perf_counter()
-        refresher.run(now=at + timedelta(hours=1))
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[1:]), 4 * len(_ids(sites))
 
 
 def _sizes_and_reads(refresher: Refresher, until: datetime) -> None:
