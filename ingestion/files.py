@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 from collections.abc import Mapping as Mapped
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -118,7 +118,7 @@ def import_file(
     place = sites.find_site(accounts, site)
     told(0, 4, "reading")
     given = Wishes(time_column, time_zone, unit, dict(channels or {}), measure, label)
-    content = _understood(lake, accounts, place, file, given)
+    content = _understood(lake, accounts, place, file, given, moment + timedelta(seconds=settings.future_seconds))
     told(1, 4, "comparing")
     target = _target(accounts, place, device, role, is_dry=True)
     if device is None and target.role == "main":
@@ -170,13 +170,13 @@ class _Content:
         return loads.noted(asdict(self.mapping), self.header, _said(self.chosen), known_from)
 
 
-def _understood(lake: Lake, accounts: Accounts, place: Site, file: Path, given: Wishes) -> _Content:
-    """What a file says of a site. Raises Refused where it leaves a doubt, or cannot be true."""
+def _understood(lake: Lake, accounts: Accounts, place: Site, file: Path, given: Wishes, latest: datetime) -> _Content:
+    """What a file says of a site up to `latest`. Raises Refused where it leaves a doubt, or cannot be true."""
     with unpacked(file) as plain:
         export = read_export(plain)
     chosen, mapping_from = _as_before(lake, accounts, place, loads.fingerprint(export.columns), given)
     mapping = _mapping(export, filled(chosen, export.wishes))
-    readout = export.read_out(mapping)
+    readout = export.read_out(mapping).until(latest)
     if chosen.measure is None and export.wishes.measure is None:
         _refuse_hidden_totals(readout)
     found = doubts(readout.readings, SiteLimits(place.fuse_a, place.pv_capacity_kw, place.latitude, place.longitude))

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -40,6 +41,16 @@ class Readout:
     readings: pl.DataFrame
     refused: pl.DataFrame
     read: int
+
+    def until(self, latest: datetime) -> "Readout":
+        """The same with what was measured after `latest` refused: nothing is measured ahead of time."""
+        is_ahead = pl.col("measured_at") > latest
+        if not (ahead := self.readings.filter(is_ahead)).height:
+            return self
+        time = pl.col("measured_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias("time")
+        refused = ahead.with_columns(time, pl.col("value").cast(pl.String), pl.lit("in_the_future").alias("reason")).select(*REFUSED)
+        both = pl.concat([self.refused, refused], how="vertical_relaxed").sort("line", maintain_order=True)
+        return Readout(self.readings.filter(~is_ahead), both, self.read)
 
 
 def read_file(file: Path) -> pl.DataFrame:
