@@ -41,8 +41,8 @@ def test_clean_week_has_no_findings_of_use() -> None:
     assert _usage(clean_hours()) == []
 
 
-@pytest.mark.parametrize(("nights", "kwh", "is_found"), [(4, 1.5, True), (2, 1.5, False), (4, 0.1, False)])
-def test_night_load_is_found_from_three_nights_on(nights: int, kwh: float, is_found: bool) -> None:
+@pytest.mark.parametrize(("nights", "kwh", "is_found"), [(5, 1.5, True), (4, 1.5, False), (5, 0.1, False)])
+def test_night_load_is_found_from_five_nights_on(nights: int, kwh: float, is_found: bool) -> None:
     found = _usage(_raised(clean_hours(), nights, (1, 4), lambda use: use + kwh))
     assert [row[0] for row in found] == (["night_load"] if is_found else [])
     assert not is_found or found[0][1] == START + timedelta(hours=1)

@@ -130,6 +130,13 @@ def test_production_zero_stays_one_anomaly_over_the_night(judged: Callable[..., 
     assert found["ends_at"][0] - found["starts_at"][0] > timedelta(hours=30)
 
 
+def test_zero_stays_one_when_an_hour_of_energy_comes_in_between(judged: Callable[..., pl.DataFrame]) -> None:
+    start = datetime(2026, 5, 13, 2, tzinfo=UTC)
+    hours = put(clean_hours(), start, 20, "consumption_kwh", 0.0)
+    found = judged(put(hours, start + timedelta(hours=9), 1, "consumption_kwh", 0.4))
+    assert found.select("kind", "starts_at", "ends_at", "observed").rows() == [("zero", start, start + timedelta(hours=20), 0.0)]
+
+
 def test_clean_year_raises_few_alarms(judged: Callable[..., pl.DataFrame], count: Callable[[int, int], int]) -> None:
     years = count(3, 30)
     names = [f"home{number}" for number in range(years)]
@@ -156,11 +163,11 @@ def test_judging_the_touched_day_gives_what_judging_all_gives(judged: Callable[.
     midnight = datetime(2026, 5, 13, 22, tzinfo=UTC)
     hours = put(clean_hours(), midnight - timedelta(hours=5), 10, "consumption_kwh", 0.0)
     assert judged(hours).height == 1
-    mended = put(hours, midnight, 1, "consumption_kwh", 0.4)
+    mended = put(hours, midnight, 2, "consumption_kwh", 0.4)
     touched = judged(mended, [date(2026, 5, 14)]).select(HISTORY)
     assert touched.select("starts_at", "ends_at").rows() == [
         (midnight - timedelta(hours=5), midnight),
-        (midnight + timedelta(hours=1), midnight + timedelta(hours=5)),
+        (midnight + timedelta(hours=2), midnight + timedelta(hours=5)),
     ]
     assert judged(mended).select(HISTORY).equals(touched)
 

@@ -54,7 +54,8 @@ KINDS = {
     ),
     "zero": Kind(
         "meter, plant", "warning, critical", "Exactly nothing where there always is something.",
-        f"At least {anomalies.ZERO_LEAST_HOURS['consumption']} measured hours of 0 at hours whose 5th percentile is clearly above 0.",
+        f"At least {anomalies.ZERO_LEAST_HOURS['consumption']} measured hours of 0 at hours whose 5th percentile is clearly above 0;"
+        " one until energy comes in two hours running.",
         "Look whether the meter's sensor is on, or whether the inverter stands or its breaker is off.", False,
     ),
     "flatline": Kind(
