@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
+from aurora.accounts import devices
+from aurora.domain.topics import covers, patterns_of
 from ingestion.landing import Landing
 from ingestion.listener import Listener, broker_address
 from ingestion.messages import Decoded
@@ -17,6 +19,8 @@ from orchestration.cli.commands import cli
 
 PAGE = Path(__file__).parents[2] / "docs" / "connect.md"
 BLOCK = re.compile(r"^```(?P<kind>\w+)(?P<about>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+# Typed into a device, not into Aurora: the device it is for, and what its topic says there.
+TYPED = {"tasmota-console": ("heat-pump", "tele/{Topic}/SENSOR")}
 MOMENT = re.compile(r"2026-11-01T12:00:00(Z?)")
 SAID = {
     "aurora": {("grid_import", 4711.25)},
@@ -66,3 +70,19 @@ def test_every_payload_of_the_page_becomes_the_readings_of_its_device(said) -> N
         assert [part.rejections for part in parts if part.rejections] == [], device
         assert {reading.device_id for reading in readings} == {"main-meter" if device == "aurora" else device}
         assert {(r.channel, round(r.value, 6)) for r in readings} == SAID[device]
+
+
+def test_every_block_of_the_page_is_run_or_typed_into_a_device(said, accounts) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    blocks = list(BLOCK.finditer(text))
+    assert len(re.findall(r"^\s*(?:```|~~~)", text, re.MULTILINE)) == 2 * len(blocks)
+    others = [(block, block["about"].split()) for block in blocks if block["kind"] != "sh"]
+    assert {about[0] for _, about in others if len(about) == 2} == said.keys()
+    assert {about[0] for _, about in others if len(about) != 2} == TYPED.keys()
+    for block, about in others:
+        if len(about) == 1:
+            device_id, topic = TYPED[about[0]]
+            written = dict(word.split(" ", 1) for word in re.split(r"; |Backlog ", block["text"].strip()) if word)
+            device = devices.find_device(accounts, device_id)
+            assert written["MqttUser"] == device_id
+            assert any(covers(pattern, topic.format_map(written)) for pattern in patterns_of(device.topic))

@@ -3,15 +3,20 @@
 import json
 import socket
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from aurora import home as homes
 from aurora.errors import Refused
+from aurora.keeping.backup import backup
+from aurora.keeping.restore import restore
 from aurora.lake.store import Lake
+from aurora.settings import Settings
 from ingestion.format_states import LARGEST_BYTES, FormatStates
 from ingestion.landing import Landing
-from ingestion.listener import Listener, broker_address
+from ingestion.listener import MOST_EVER, Listener, broker_address
 from ingestion.registry import DeviceRegistry
 from ingestion.server import open_service
 from orchestration.running.status import listeners
@@ -104,3 +109,19 @@ def test_status_names_each_listener_whether_it_runs_or_not(settings, home) -> No
 def test_several_listeners_refused_on_the_embedded_broker(settings, home) -> None:
     with pytest.raises(Refused, match="AURORA_BROKER=mosquitto"):
         broker_address(settings.model_copy(update={"listeners": 2}), home)
+
+
+def test_backup_takes_along_what_formats_said_last_and_how_many_listeners_there_were(
+    lake, accounts, home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = FormatStates(home)
+    states.change("em-1", {"switch:0.aenergy": 11.0})
+    states.keep({"em-1": states.of("em-1")})
+    (home.path / MOST_EVER).write_text("3")
+    backup(lake, accounts, home, tmp_path / "backup")
+    monkeypatch.setenv("AURORA_HOME", str(tmp_path / "restored"))
+    chosen = Settings()  # pyright: ignore[reportCallIssue]
+    restore(tmp_path / "backup", chosen)
+    restored = homes.open_home(chosen)
+    assert FormatStates(restored).of("em-1") == {"switch:0.aenergy": 11.0}
+    assert (restored.path / MOST_EVER).read_text() == "3"
