@@ -76,6 +76,8 @@ def judged(lake: Lake, publishing: Publish) -> Callable[..., pl.DataFrame]:
         scope = hours.select("site_id", "local_date").unique()
         with publishing() as publication:
             publication.replace("gold/energy_hourly", hours, scope)
+            daily = hours.group_by("site_id", "local_date").agg(pl.col("consumption_kwh", "production_kwh").sum())
+            publication.replace("gold/energy_daily", daily, scope)
             judge(publication, scope if days is None else scope.filter(pl.col("local_date").is_in(days)), sites, now)
         return manifest.newest(lake).scan("gold/anomalies").sort("starts_at").collect()
 

@@ -10,6 +10,8 @@ from datetime import timedelta
 
 import polars as pl
 
+from transform.judge.hours import CHANNELS
+
 TRAILING_WEEKS = 8
 LEAST_DAYS = 14
 LEAST_VALUES_A_SLOT = 2
@@ -37,6 +39,27 @@ _PARAMETERS = pl.Struct(
         "low_kwh": pl.List(pl.Float64),
     }
 )
+
+
+def fittable(missing: pl.DataFrame, daily: pl.DataFrame) -> pl.DataFrame:
+    """Those of some missing baselines before which enough days have energy: nothing comes of the others, however often they are tried.
+
+    Args:
+        missing: Distinct site_id, channel, week_start_date.
+        daily: Rows of `gold/energy_daily`, reaching 8 weeks back from the earliest week.
+    """
+    has_energy = {channel: pl.col(f"{channel}_kwh").is_not_null() for channel in CHANNELS} | {CENTRE: pl.col("production_kwh") > 0}
+    week = pl.col("local_date").dt.truncate("1w").alias("week_start_date")
+    trailing = (
+        daily.select("site_id", week, *[held.alias(channel) for channel, held in has_energy.items()])
+        .unpivot(index=["site_id", "week_start_date"], variable_name="channel", value_name="has_energy")
+        .group_by(_KEY)
+        .agg(pl.col("has_energy").sum().alias("days"))
+        .join(pl.DataFrame({"weeks_later": range(1, TRAILING_WEEKS + 1)}), how="cross")
+        .with_columns(pl.col("week_start_date") + pl.duration(weeks=pl.col("weeks_later")))
+    )
+    enough = trailing.group_by(_KEY).agg(pl.col("days").sum()).filter(pl.col("days") >= LEAST_DAYS)
+    return missing.join(enough, on=_KEY, how="semi")
 
 
 def fit_baselines(hours: pl.DataFrame, weeks: pl.DataFrame) -> pl.DataFrame:

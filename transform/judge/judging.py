@@ -13,7 +13,7 @@ from aurora.lake.store import Between
 from transform.judge import of_devices, wording
 from transform.judge.anomalies import find_anomalies
 from transform.judge.balance import find_contradictions
-from transform.judge.baselines import CENTRE, fit_baselines, fit_centres, reach, unfold_baselines, unfold_centres
+from transform.judge.baselines import CENTRE, fit_baselines, fit_centres, fittable, reach, unfold_baselines, unfold_centres
 from transform.judge.devices import find_silent
 from transform.judge.hours import CHANNELS, unfold
 from transform.judge.sun import day_centres, find_clock_shifts, find_swaps
@@ -132,7 +132,7 @@ def _baselines(publication: Publication, weeks: pl.DataFrame, zones: dict[str, s
     first, last = _span(weeks)
     known = publication.scan(BASELINES, [Between("week_start_date", first, last + timedelta(days=1))]).collect()
     known = known.join(wanted, on=key, how="semi").drop("refresh_id")
-    missing = wanted.join(known, on=key, how="anti")
+    missing = fittable(wanted.join(known, on=key, how="anti"), _daily(publication, weeks))
     if missing.is_empty():
         return known
     hours = unfold(_hourly(publication, missing, reach()), zones)
@@ -141,6 +141,13 @@ def _baselines(publication: Publication, weeks: pl.DataFrame, zones: dict[str, s
     if made.height:
         publication.add(BASELINES, made)
     return pl.concat([known, made.select(known.columns)])
+
+
+def _daily(publication: Publication, weeks: pl.DataFrame) -> pl.DataFrame:
+    """Daily gold of the weeks' sites, as far back as baselines look."""
+    first, last = _span(weeks)
+    daily = publication.scan("gold/energy_daily", [Between("local_date", first - reach(), last)])
+    return daily.filter(pl.col("site_id").is_in(weeks.get_column("site_id").unique().to_list())).collect()
 
 
 def _only_devices(publication: Publication) -> dict[tuple[str, str], str]:
