@@ -304,7 +304,21 @@ class Listener:
         if topic not in self._routes and len(self._routes) < MOST_ROUTES:
             self._routes[topic] = route
         message = Message(device, route[1], topic, payload, now, is_retained)
-        return decode(message, limits) if device.decoder == OWN else self._over_state(message, limits)
+        if device.decoder == OWN:
+            return decode(message, limits)
+        return self._alone(message, limits) if self._settings.listeners > 1 else self._over_state(message, limits)
+
+    def _alone(self, message: Message, limits: Limits) -> Decoded:
+        """What a message says of a topic that several listeners share; one that changes its device's state is kept for a replay.
+
+        What it says depends on the ones before, some of which another listener hears.
+        """
+        decoded = decode(message, limits)
+        if decoded.state is None:
+            return decoded
+        return refuse(
+            message.payload, "shared_topic", "Its format builds on earlier messages: bind a topic outside of aurora/v1, then replay."
+        )
 
     def _decode_foreign(self, topic: str, payload: bytes, limits: Limits, now: datetime, *, is_retained: bool) -> Decoded:
         """What a message says to each device its topic is bound to."""

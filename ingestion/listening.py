@@ -14,22 +14,33 @@ from ingestion.landing import Landing
 from ingestion.listener import Listener, broker_address, note_of
 from ingestion.processes import collect_seldom, stop_signal
 from ingestion.registry import DeviceRegistry
+from ingestion.standing_in import StandIn
+
+STANDING_IN = 2
 
 
 @contextmanager
 def open_listener(settings: Settings, home: Home, part: int) -> Iterator[Callable[[], bool]]:
-    """Listen for the block; yields a function that says whether the writer still works.
+    """Listen for the block; yields a function, to be called every second or so, that says whether the writer still works.
 
     Raises:
         AuroraError: At the end of the block, if the writer had ended before.
     """
     landing = Landing(open_lake(settings.resolved_lake_uri, sync=settings.sync_commits), settings)
     registry = DeviceRegistry(Accounts(settings.resolved_database_url))
-    listener = Listener(broker_address(settings, home, part), landing, registry, settings, home, part)
+    address = broker_address(settings, home, part)
+    listener = Listener(address, landing, registry, settings, home, part)
+    stand_in = StandIn(address, part, registry, home)
+
+    def is_working() -> bool:
+        if part == STANDING_IN:
+            stand_in.look()
+        return landing.failure is None
+
     landing.start()
     listener.start()
     try:
-        yield lambda: landing.failure is None
+        yield is_working
     finally:
         landing.stop()
         listener.stop()

@@ -14,10 +14,12 @@ from aurora.keeping.backup import backup
 from aurora.keeping.restore import restore
 from aurora.lake.store import Lake
 from aurora.settings import Settings
+from ingestion import bronze
 from ingestion.format_states import LARGEST_BYTES, FormatStates
 from ingestion.landing import Landing
 from ingestion.listener import MOST_EVER, Listener, broker_address
 from ingestion.registry import DeviceRegistry
+from ingestion.replay import replay_rejected
 from ingestion.server import open_service
 from orchestration.running.status import listeners
 
@@ -109,6 +111,33 @@ def test_status_names_each_listener_whether_it_runs_or_not(settings, home) -> No
 def test_several_listeners_refused_on_the_embedded_broker(settings, home) -> None:
     with pytest.raises(Refused, match="AURORA_BROKER=mosquitto"):
         broker_address(settings.model_copy(update={"listeners": 2}), home)
+
+
+def test_format_of_changes_on_a_shared_topic_is_kept_for_a_replay_and_others_land(
+    settings, home, accounts, lake, new_device, as_reading
+) -> None:
+    for device_id, decoder in (("own", None), ("plug", "tasmota"), ("em", "shelly_rpc")):
+        new_device(device_id, decoder=decoder)
+    two = settings.model_copy(update={"listeners": 2, "broker": "mosquitto"})
+    registry = DeviceRegistry(accounts)
+    listeners = [Listener(broker_address(two, home, part), Landing(lake, two), registry, two, None, part) for part in (1, 2)]
+    now = datetime.now(UTC).replace(microsecond=0)
+    power = {"Time": now.isoformat(), "ENERGY": {"Power": 5}}
+    for listener in listeners:
+        assert len(listener._decode("aurora/v1/own/readings", as_reading(1.0).encode()).readings) == 1
+        assert [one.value for one in listener._decode("aurora/v1/plug/readings", json.dumps(power).encode()).readings] == [0.005, 0.0]
+        [rejection] = listener._decode("aurora/v1/em/readings", at(CHANGE, now).encode()).rejections
+        assert rejection.reason == "shared_topic"
+    kept = [
+        listener._decode("aurora/v1/em/readings", at(one, now).encode()).rejections[0]
+        for listener, one in zip(listeners, (FULL, CHANGE), strict=True)
+    ]
+    for place, rejection in enumerate(kept):
+        rows = bronze.rejected_table([bronze.Refused(rejection, "mqtt", "aurora/v1/em/readings")], now + timedelta(seconds=place))
+        lake.land(bronze.REJECTED, rows)
+    assert replay_rejected(lake, accounts, two) == 2
+    landed = lake.scan(READINGS).filter(pl.col("measure") == "register_kwh").sort("sequence").collect()
+    assert landed.filter(pl.col("channel") == "grid_import")["value"].to_list()[-1] == pytest.approx(3.6)
 
 
 def test_backup_takes_along_what_formats_said_last_and_how_many_listeners_there_were(

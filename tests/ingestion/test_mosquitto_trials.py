@@ -30,6 +30,8 @@ MOST_FORGOTTEN_SECONDS = 1.5
 BASE = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
 # It saves every second; a save and a busy machine take some of the next one.
 LONGEST_UNSAVED_SECONDS = 2.0
+# A binding works within so long.
+WITHIN_SECONDS = 5.0
 pytestmark = [pytest.mark.needs("mosquitto"), pytest.mark.timeout(7200)]
 
 
@@ -242,6 +244,22 @@ def test_session_of_a_listener_that_is_gone_is_emptied(plant: Plant) -> None:
     plant.send(200)
     plant.settle()
     plant.eventually(lambda: plant.stored() == set(range(400)))
+
+
+def test_topic_bound_while_the_first_listener_is_away_is_heard_when_it_is_back(plant: Plant, accounts, new_device) -> None:
+    plant.environment |= {"AURORA_LISTENERS": "2"}
+    plant.start_broker()
+    first = plant.start_ingestion()
+    _start_second(plant)
+    first.kill()
+    first.wait()
+    plug = new_device("plug", decoder="shelly_gen1", topic="shellies/plug/#", role="sub")
+    time.sleep(WITHIN_SECONDS)
+    plant.connect(plug.device_id, plug.key).publish("shellies/plug/relay/0/power", "1500")
+    plant.start_ingestion()
+    plant.send(1)
+    plant.eventually(lambda: plant.lake.scan(READINGS).filter(pl.col("device_id") == "plug").collect()["value"].to_list() == [1.5], 40)
+    plant.eventually(lambda: plant.stored() == {0, 1}, 40)
 
 
 def _start_second(plant: Plant) -> subprocess.Popen[bytes]:
