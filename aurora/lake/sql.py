@@ -63,7 +63,8 @@ def ask(snapshot: Snapshot, query: str, *, is_newest: bool = True) -> tuple[list
         raise Refused('Give a query, such as: aurora sql "select * from gold.energy_daily".')
     used = sorted({f"{layer}/{name}".lower() for layer, name in NAME.findall(query)} & set(TABLES))
     with duckdb.connect(":memory:") as connection:
-        connection.execute("set TimeZone = 'UTC'")
+        # Files' footers are read when a view is made, for their columns, and again by the query.
+        connection.execute("set TimeZone = 'UTC'; set parquet_metadata_cache = true")
         for name in used:
             _show(connection, snapshot, name, is_newest=is_newest)
         connection.execute("set enable_external_access = false; set lock_configuration = true")
