@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aurora.errors import Refused
+from aurora.errors import Refused, Transient
 from aurora.home import Home, write_private
 from ml.forecast.backtest import Score
 from ml.forecast.bands import Bands
@@ -75,7 +75,21 @@ def registered_name(channel: str) -> str:
 
 
 def log_run(home: Home, parameters: dict[str, Any], trained: Sequence[Trained], now: datetime) -> Run:
-    """Log a training as one run with one artefact of all its models, and make it the champion of each of its channels."""
+    """Log a training as one run with one artefact of all its models, and make it the champion of each of its channels.
+
+    Raises:
+        Transient: If the store cannot be written.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return _log_run(home, parameters, trained, now)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise _unwritten(home, error) from error
+
+
+def _log_run(home: Home, parameters: dict[str, Any], trained: Sequence[Trained], now: datetime) -> Run:
     client = _client(home)
     run = client.create_run(_experiment(client, home), run_name=f"train-{now:%Y%m%dT%H%M%SZ}", start_time=_milliseconds(now))
     run_id = run.info.run_id
@@ -87,6 +101,15 @@ def log_run(home: Home, parameters: dict[str, Any], trained: Sequence[Trained], 
     client.log_dict(run_id, {"series": [_figures(series) for series in trained]}, SCORES_FILE)
     client.set_terminated(run_id)
     return Run(run_id, {channel: _register(client, channel, run_id, f"{run.info.artifact_uri}/{MODELS_FILE}") for channel in models})
+
+
+def _unwritten(home: Home, error: Exception) -> Transient:
+    root: BaseException = error
+    while (under := root.__cause__ or root.__context__) is not None:
+        root = under
+    cause = str(root).partition("\n")[0]
+    way_out = "Make room and run `aurora train`; forecasts go on from the models of before."
+    return Transient(f"The models in {home.path / 'mlflow'} cannot be written ({cause}). {way_out}")
 
 
 def _client(home: Home) -> "MlflowClient":
@@ -155,9 +178,16 @@ def _register(client: "MlflowClient", channel: str, run_id: str, source: str) ->
 
 
 def keep_champions(home: Home, champions: Sequence[Champion]) -> None:
-    """Put champions in the place of those of the same series; the file is replaced whole or not at all."""
+    """Put champions in the place of those of the same series; the file is replaced whole or not at all.
+
+    Raises:
+        Transient: If it cannot be written.
+    """
     held = {(one.site_id, one.channel): one for one in [*load_champions(home).values(), *champions]}
-    write_private(_champions_file(home), json.dumps({"champions": [asdict(held[key]) for key in sorted(held)]}))
+    try:
+        write_private(_champions_file(home), json.dumps({"champions": [asdict(held[key]) for key in sorted(held)]}))
+    except OSError as error:
+        raise _unwritten(home, error) from error
 
 
 def load_champions(home: Home) -> dict[tuple[str, str], Champion]:
