@@ -171,6 +171,11 @@ def test_doubled_is_found_when_two_main_devices_say_the_same(seed: int, is_found
     assert devices.find_doubles(both, ["a"]).is_empty()
 
 
+def test_doubled_is_told_once_of_each_device_when_three_say_the_same() -> None:
+    found = devices.find_doubles(pl.concat([_silver(name, _noise(192)) for name in "cab"]), ["a", "b", "c"])
+    assert found.select("device_id", "evidence").rows() == [("b", "a"), ("c", "a")]
+
+
 @pytest.mark.parametrize(("factor", "is_found"), [(1.2, True), (1.02, False)])
 def test_disagreement_of_a_check_meter_is_found(factor: float, is_found: bool) -> None:
     both = pl.concat([_silver("a", _noise(96)), _silver("b", _noise(96) * factor)])

@@ -85,7 +85,7 @@ def find_flatlines(silver: pl.DataFrame) -> pl.DataFrame:
 
 
 def find_doubles(silver: pl.DataFrame, main: list[str]) -> pl.DataFrame:
-    """Findings `doubled`: two main devices that say the same of a channel, day by day; of each pair the later by id is named."""
+    """Findings `doubled`: main devices that say the same of a channel, day by day; all but the first by id, each with one it repeats."""
     rows = silver.filter(pl.col("device_id").is_in(main) & (pl.col("energy_kwh") > FLAT_LEAST_KWH)).select(
         *WEEK, "local_date", "interval_start_at", "energy_kwh"
     )
@@ -115,6 +115,8 @@ def find_doubles(silver: pl.DataFrame, main: list[str]) -> pl.DataFrame:
             pl.col("observed", "quarters", "values").sum(),
         )
         .filter((pl.col("quarters") >= DOUBLED_LEAST_QUARTERS) & (pl.col("values") >= DOUBLED_LEAST_VALUES))
+        .sort(*WEEK, "device_id_twin")
+        .unique(WEEK, keep="first", maintain_order=True)
         .with_columns(pl.lit(0.0).alias("expected"), pl.col("device_id_twin").alias("evidence"))
     )
     return found.shaped(weeks, kind="doubled", category="data", severity="warning")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -173,20 +174,21 @@ def _with_texts(found: pl.DataFrame, rows: list[dict[str, Any]]) -> pl.DataFrame
 
 def _told(found: pl.DataFrame, facts: dict[str, dict[str, Any]], devices: dict[tuple[str, str], str], now: datetime) -> pl.DataFrame:
     """Findings of `found.SCHEMA` as rows of `gold/anomalies`."""
-    zoned = found.sort("site_id", "starts_at", "kind", "channel", "device_id")
-    rows = []
+    zoned = found.sort("site_id", "starts_at", "kind", "channel", "device_id", "ends_at", "evidence")
+    rows, twins = list[dict[str, Any]](), Counter[str]()
     for finding in zoned.to_dicts():
         finding["device_id"] = finding["device_id"] or devices.get((finding["site_id"], finding["channel"]))
-        rows.append(_told_row(finding, facts[finding["site_id"]]["time_zone"], now))
+        name = "|".join(str(finding[part]) for part in ("site_id", "device_id", "channel", "kind")) + "|" + finding["starts_at"].isoformat()
+        twins[name] += 1
+        rows.append(_told_row(finding, name if twins[name] == 1 else f"{name}|{twins[name]}", facts[finding["site_id"]]["time_zone"], now))
     return _with_texts(zoned, rows)
 
 
-def _told_row(finding: dict[str, Any], zone_name: str, now: datetime) -> dict[str, Any]:
+def _told_row(finding: dict[str, Any], name: str, zone_name: str, now: datetime) -> dict[str, Any]:
     kind = finding["kind"]
     message_key = f"anomaly.{kind}_{finding['channel']}" if kind == "sign_swap" else f"anomaly.{kind}"
     values = wording.told_params(finding, zone_name)
     is_open = finding["ends_at"] is None or finding["ends_at"] > now - STILL_OPEN
-    name = "|".join(str(finding[part]) for part in ("site_id", "device_id", "channel", "kind")) + "|" + finding["starts_at"].isoformat()
     return {
         "anomaly_id": hashlib.sha256(name.encode()).hexdigest()[:16],
         "device_id": finding["device_id"],
