@@ -5,8 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
+from pvlib.solarposition import spa_python
 
 from aurora.domain import calendar
 from tests.transform.test_judge import SITES, ZONE, clean_hours, put
@@ -101,6 +103,15 @@ def test_sign_swap_is_found_when_production_runs_at_night_alone() -> None:
     assert sun.find_swaps(_week(night), FACTS)["channel"].to_list() == ["production"]
     day = clean_hours().with_columns(grid_export_kwh=None, grid_import_kwh=None)
     assert sun.find_swaps(_week(day), FACTS).is_empty()
+
+
+@pytest.mark.parametrize("place", [(52.5, 13.4), (-33.9, 151.2), (61.5, -149.0), (0.0, 0.0)])
+def test_elevation_of_the_sun_is_that_of_the_exact_formula_to_two_thirds_of_a_degree(place: tuple[float, float]) -> None:
+    at = pl.datetime_range(START, START + timedelta(days=365), "7h", time_unit="us", eager=True)
+    hours = pl.DataFrame({"site_id": "home", "interval_start_at": at})
+    found = sun._with_sun(hours, {"home": dict(zip(("latitude", "longitude"), place, strict=True))})
+    exact = spa_python(pd.DatetimeIndex(at.dt.offset_by("30m").to_list()), *place)["elevation"].to_numpy()
+    assert np.abs(found["elevation"].to_numpy() - exact).max() < 0.67
 
 
 def _flows(import_kwh: float, *, hours: int) -> pl.DataFrame:

@@ -74,9 +74,11 @@ def find_flatlines(silver: pl.DataFrame) -> pl.DataFrame:
             pl.col("energy_kwh").round_sig_figs(8).alias("value"),
         )
     )
-    same = (pl.col("value") != pl.col("value").shift(1).over(WEEK)).fill_null(value=True)
-    rows = rows.with_columns(same.cum_sum().over(WEEK).alias("block"))
-    runs = found.runs(rows, [*WEEK, "block"], pl.lit(value=True), min([*FLAT_LEAST_HOURS.values(), FLAT_ELSE_HOURS]) * QUARTERS_AN_HOUR)
+    # Nearly all quarter hours are like neither of their neighbours: only the others are worth grouping.
+    goes_on = pl.all_horizontal([pl.col(name) == pl.col(name).shift(1) for name in [*WEEK, "value"]]).fill_null(value=False)
+    marked = rows.with_columns(goes_on.alias("goes_on")).with_columns((~pl.col("goes_on")).cum_sum().alias("block"))
+    alike = marked.filter(pl.col("goes_on") | pl.col("goes_on").shift(-1).fill_null(value=False))
+    runs = found.runs(alike, [*WEEK, "block"], pl.lit(value=True), min([*FLAT_LEAST_HOURS.values(), FLAT_ELSE_HOURS]) * QUARTERS_AN_HOUR)
     least = pl.col("channel").replace_strict(FLAT_LEAST_HOURS, default=FLAT_ELSE_HOURS, return_dtype=pl.Int64) * 3600
     long = runs.filter((pl.col("ends_at") - pl.col("starts_at")).dt.total_seconds() >= least).with_columns(
         pl.lit(None, dtype=pl.Float64).alias("expected")

@@ -95,10 +95,10 @@ def find_swaps(hourly: pl.DataFrame, facts: Mapping[str, dict[str, Any]]) -> pl.
         facts: Facts by site: latitude, longitude, battery_capacity_kwh; a site whose place is unknown is not judged.
     """
     placed = {site: known for site, known in facts.items() if known.get("latitude") is not None and known.get("longitude") is not None}
-    parts = [_with_sun(part, placed[str(site)]) for (site,), part in hourly.group_by("site_id") if site in placed and part.height]
-    if not parts:
+    hours = hourly.filter(pl.col("site_id").is_in(list(placed))).sort("site_id", "interval_start_at")
+    if hours.is_empty():
         return found.none()
-    hours = pl.concat(parts).sort("site_id", "interval_start_at")
+    hours = _with_sun(hours, placed)
     no_battery = [site for site, known in placed.items() if not known.get("battery_capacity_kwh")]
     export = _swapped_days(hours.filter(pl.col("site_id").is_in(no_battery)), "grid_export_kwh", "grid_import_kwh")
     production = _swapped_days(hours, "production_kwh", None)
@@ -108,13 +108,20 @@ def find_swaps(hourly: pl.DataFrame, facts: Mapping[str, dict[str, Any]]) -> pl.
     return found.shaped(both, kind="sign_swap", category="meter", severity="warning")
 
 
-def _with_sun(hours: pl.DataFrame, facts: Mapping[str, Any]) -> pl.DataFrame:
-    import pandas as pd
-    import pvlib.solarposition
+def _with_sun(hours: pl.DataFrame, placed: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """The hours with the sun's elevation in their middle, right to two thirds of a degree and of all sites at once."""
+    import numpy as np
+    import pvlib.solarposition as sun
 
-    middles = pd.DatetimeIndex(hours.get_column("interval_start_at").dt.offset_by("30m").to_list())
-    elevation = pvlib.solarposition.spa_python(middles, facts["latitude"], facts["longitude"])["elevation"]
-    return hours.with_columns(pl.Series("elevation", elevation.to_numpy()))
+    places = pl.DataFrame({"site_id": list(placed), **{f: [one[f] for one in placed.values()] for f in ("latitude", "longitude")}})
+    placed_hours = hours.join(places, on="site_id", maintain_order="left")
+    latitude, longitude = (placed_hours[name].cast(pl.Float64).to_numpy() for name in ("latitude", "longitude"))
+    middles = placed_hours["interval_start_at"].dt.offset_by("30m")
+    days = middles.dt.ordinal_day().to_numpy()
+    clock_hours = (middles.dt.hour().cast(pl.Float64) + middles.dt.minute() / 60).to_numpy()
+    degrees = 15 * (clock_hours - 12) + longitude + sun.equation_of_time_spencer71(days) / 4
+    zenith = sun.solar_zenith_analytical(np.radians(latitude), np.radians(degrees), sun.declination_spencer71(days))
+    return hours.with_columns(pl.Series("elevation", 90 - np.degrees(zenith)))
 
 
 def _swapped_days(hours: pl.DataFrame, dark_column: str, bright_column: str | None) -> pl.DataFrame:
