@@ -30,6 +30,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         yield running
 
 
+def land_fall(pages: Installation) -> None:
+    """Readings of a register that fell back once."""
+    values = [1000 + hour / 2 for hour in range(HOURS)]
+    values[36] = 7.0
+    at = [DAY + timedelta(hours=hour) for hour in range(HOURS)]
+    land(pages.lake, NOW, [("meter-1", "grid_import", "register_kwh", *one) for one in zip(at, [None] * HOURS, values, strict=True)])
+
+
 def refresh(pages: Installation) -> float:
     """Refresh; returns what the day of the fall came to. [kWh]"""
     with pytest.MonkeyPatch.context() as patched:
@@ -54,10 +62,7 @@ def test_person_overrules_a_decision_and_sees_what_changed(page: Page, pages: In
     page.get_by_role("link", name="What changed").click()
     expect(page.get_by_text("No closed day has changed so far.")).to_be_visible(timeout=PATIENCE_MS)
 
-    values = [1000 + hour / 2 for hour in range(HOURS)]
-    values[36] = 7.0
-    at = [DAY + timedelta(hours=hour) for hour in range(HOURS)]
-    land(pages.lake, NOW, [("meter-1", "grid_import", "register_kwh", *one) for one in zip(at, [None] * HOURS, values, strict=True)])
+    land_fall(pages)
     before_kwh = refresh(pages)
     page.get_by_role("link", name="Meters").click()
     event = page.locator(".au-event", has=page.get_by_role("heading", name="The register fell back by mistake"))
@@ -83,4 +88,17 @@ def test_person_overrules_a_decision_and_sees_what_changed(page: Page, pages: In
     for width in (390, 1440):
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate(f"Math.max(...{SHOWN}.map(part => part.getBoundingClientRect().right))") <= width
+    assert problems == []
+
+
+def test_viewer_sees_decisions_but_no_button_that_overrules_one(page: Page, pages: Installation) -> None:  # noqa: F811
+    land_fall(pages)
+    refresh(pages)
+    problems = watch(page, pages)
+    open_page(page, pages, "Meters", "bob")
+    event = page.locator(".au-event", has=page.get_by_role("heading", name="The register fell back by mistake"))
+    expect(event).to_contain_text("stands", timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="Overrule")).to_have_count(0)
+    expect(page.get_by_role("button", name="Let it stand again")).to_have_count(0)
+    expect(page.get_by_placeholder("Why it is wrong")).to_have_count(0)
     assert problems == []
