@@ -7,7 +7,6 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from threading import Lock
 
 import pyarrow as pa
@@ -31,8 +30,8 @@ class Whole:
         self._known: set[str] = set()
         self._lock = Lock()
 
-    def check(self, files: Iterable[str]) -> None:
-        """Compare files on this machine with the checksum in their name, each once.
+    def checked(self, files: list[str]) -> list[str]:
+        """The files, which lie on this machine, after each was compared once with the checksum in its name.
 
         Raises:
             Damaged: Names the first that changed.
@@ -47,6 +46,7 @@ class Whole:
                 if len(self._known) >= MOST_KNOWN:
                     self._known.clear()
                 self._known.add(file)
+        return files
 
 
 def _has_changed(file: str) -> bool:

@@ -34,12 +34,11 @@ def version_of(snapshot: Snapshot, name: str, *, is_newest: bool) -> int | None:
 
 
 def files_of(snapshot: Snapshot, name: str, *, is_newest: bool) -> list[str]:
-    """Paths on this machine of the files that hold a table's rows as a publication has them."""
+    """Paths on this machine of the files that hold a table's rows as a publication has them. Raises Damaged as `Lake.local_files` does."""
     version = version_of(snapshot, name, is_newest=is_newest)
     if version is None:
         return []
-    paths = snapshot.lake.files(name, version).get_column("path").to_list()
-    return snapshot.lake.storage.local_paths([f"{name}/{path}" for path in paths], snapshot.lake.scratch)
+    return snapshot.lake.local_files(name, snapshot.lake.files(name, version).get_column("path").to_list())
 
 
 def rows_of(snapshot: Snapshot, name: str, *, is_newest: bool, between: Sequence[Between] = ()) -> pl.LazyFrame:

@@ -199,13 +199,16 @@ class Lake:
             frame = frame.filter(limit.rows())
         return frame
 
+    def local_files(self, name: str, paths: Sequence[str]) -> list[str]:
+        """Paths on this machine of data files of a table. Raises Damaged where one is not as it was written, or not there."""
+        return self._whole.checked(self.storage.local_paths([f"{name}/{path}" for path in paths], self.scratch))
+
     def _scan_files(self, table: LakeTable, paths: Sequence[str]) -> pl.LazyFrame:
         schema = pl.DataFrame(table.file_schema.empty_table()).schema
         if not paths:
             return pl.LazyFrame(schema=schema)
-        local = self.storage.local_paths([f"{table.name}/{path}" for path in paths], self.scratch)
-        self._whole.check(local)
-        return pl.scan_parquet(local, schema=schema, missing_columns="insert", extra_columns="ignore", hive_partitioning=False, glob=False)
+        files = self.local_files(table.name, paths)
+        return pl.scan_parquet(files, schema=schema, missing_columns="insert", extra_columns="ignore", hive_partitioning=False, glob=False)
 
     def land(self, name: str, rows: pa.Table, transaction: tuple[str, int] | None = None) -> int:
         """Append rows to a bronze table in one commit and return its version.

@@ -15,9 +15,11 @@ from aurora.accounts.database import Accounts
 from aurora.errors import Damaged, Refused
 from aurora.home import Home
 from aurora.keeping.backup import backup
+from aurora.keeping.databases import sqlite_problem
 from aurora.keeping.restore import restore
 from aurora.keeping.verify import verify
 from aurora.lake import manifest
+from aurora.lake.sql import ask
 from aurora.lake.store import Lake, open_lake
 from aurora.settings import Settings
 from ingestion.landing import Landing, Receipt
@@ -127,6 +129,8 @@ def test_damage_stops_a_refresh_before_it_is_written_on_and_a_backup_brings_all_
     begun = open_lake(lake.storage.uri)
     with pytest.raises(Damaged, match=rf"{file.name} is damaged: its content changed.*{WAY_OUT}"):
         Refresher(begun, accounts, home, settings).run(now=NOW)
+    with pytest.raises(Damaged, match=file.name):
+        ask(manifest.newest(begun), "select * from gold.energy_hourly")
     assert manifest.newest(begun).versions["gold/energy_hourly"] == published
     assert manifest.newest(begun).scan("gold/energy_daily").collect().equals(right)
     assert [Path(one.path).name for one in verify(begun, accounts, home)] == [file.name]
@@ -157,6 +161,26 @@ def test_status_tells_of_a_table_whose_log_is_damaged_and_of_all_others(
     told = status.read(settings, home, open_lake(lake.storage.uri), accounts)
     assert (told["tables"]["bronze/prices"]["rows"], told["tables"][READINGS]["rows"]) == (None, 2)
     assert [line for line in _status_text(told).splitlines() if line.startswith("DAMAGED") and commit.name in line and WAY_OUT in line]
+
+
+def test_flips_in_the_accounts_are_found_by_the_check_of_sqlite_but_within_texts(
+    accounts: Accounts, site, count: Callable[[int, int], int], record_property
+) -> None:
+    accounts.engine.dispose()
+    file = Path(accounts.engine.url.database or "")
+    with sqlite3.connect(file) as connection:
+        connection.execute("pragma wal_checkpoint(truncate)")
+    whole, rounds, seed = file.read_bytes(), count(60, 2_000), random.randrange(2**32)
+    chance, found = random.Random(seed), 0
+    for number in range(rounds):
+        file.write_bytes(flipped(whole, chance, is_cut=number % 5 == 0))
+        problem = sqlite_problem(file)
+        found += bool(problem)
+        assert problem or number % 5, f"seed {seed}, round {number}: a cut file passed"
+    file.write_bytes(whole)
+    print(f"seed {seed}: {rounds} faults hit the accounts; {found} found, {rounds - found} within free space, texts or numbers")
+    record_property("found", found)
+    assert sqlite_problem(file) == ""
 
 
 def test_damaged_accounts_database_is_named_with_the_way_out(settings: Settings, accounts: Accounts, site) -> None:
