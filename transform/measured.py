@@ -111,7 +111,8 @@ def _ends(spans: pl.DataFrame, unit: list[str]) -> pl.DataFrame:
 
 
 def _between(rows: pl.DataFrame, one: str, other: str) -> pl.DataFrame:
-    known = rows.drop_nulls([one, other])
+    # An end that moves within its day moves by readings of that day, which is rebuilt for them.
+    known = rows.filter(pl.col(one) != pl.col(other))
     if known.is_empty():
         return scope.no_days()
     dates = pl.date_ranges(pl.min_horizontal(one, other), pl.max_horizontal(one, other)).alias("local_date")
