@@ -14,6 +14,8 @@ from aurora.errors import Refused
 
 ROWS_A_STEP = 5_000
 WELL = "ok"
+# Where a file of SQLite says how large its pages are.
+PAGE_SIZE_AT = slice(16, 18)
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -28,13 +30,25 @@ def copy_sqlite(source: Path, target: Path) -> None:
 
 
 def sqlite_problem(file: Path) -> str:
-    """What SQLite finds wrong with a database; empty where it is whole."""
+    """What SQLite finds wrong with a database, and whether its last page was cut, which SQLite passes over; empty where it is whole."""
+    if _is_cut(file):
+        return "it was cut short"
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
             found = [row[0] for row in opened.execute("pragma integrity_check(1)")]
-    except sqlite3.DatabaseError as error:
+    # A schema that is damaged is named in words that need be no UTF-8.
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         return str(error)
     return "" if found == [WELL] else "; ".join(found).replace("\n", " ")
+
+
+def _is_cut(file: Path) -> bool:
+    """Whether a database does not end where a page does, or holds none."""
+    with file.open("rb") as opened:
+        head = opened.read(PAGE_SIZE_AT.stop)
+    page_bytes = int.from_bytes(head[PAGE_SIZE_AT], "big")
+    # The largest size, of 65,536 bytes, is written as 1.
+    return len(head) < PAGE_SIZE_AT.stop or file.stat().st_size % (65_536 if page_bytes == 1 else max(page_bytes, 1)) != 0
 
 
 def copy_accounts(accounts: Accounts, target: Path) -> None:
