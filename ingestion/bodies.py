@@ -5,7 +5,7 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from ingestion.decoders import aurora as decoder
+from ingestion import json_text
 from ingestion.messages import Fault
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def parse_body(body: bytes, content_type: str) -> Any:
         Turned: 400 where it is neither; names the bad lines by index. 413 where it holds more than is taken at once.
     """
     if not is_by_line(content_type):
-        content, fault = decoder.parse_json(body)
+        content, fault = json_text.parse_json(body)
         if fault is None:
             return content
         if not body.lstrip()[:1] == b"{" or b"\n" not in body.strip():
@@ -61,14 +61,14 @@ def parse_body(body: bytes, content_type: str) -> Any:
 
 def _lines(body: bytes) -> list[Any]:
     """The objects that stand one a line. Raises Turned as `parse_body` does."""
-    if body.count(b"\n") > decoder.MOST_ELEMENTS:
-        raise turned([decoder.TOO_MANY])
+    if body.count(b"\n") > json_text.MOST_ELEMENTS:
+        raise turned([json_text.TOO_MANY])
     found: list[Any] = []
     faults: list[Fault] = []
     for line in body.splitlines():
         if not (text := line.strip(b" \t\r\x1e")):
             continue
-        content, fault = decoder.parse_json(text)
+        content, fault = json_text.parse_json(text)
         if fault is not None or not isinstance(content, dict):
             faults.append(Fault(f"[{len(found)}]", "not_json", "The line is not one JSON object."))
             if len(faults) >= MOST_SHOWN:

@@ -26,6 +26,7 @@ from amqtt.session import ApplicationMessage, IncomingApplicationMessage, Outgoi
 
 from aurora import logs, metrics
 from aurora.accounts.database import Accounts
+from aurora.domain.topics import OWN_BRANCH, covers, patterns_of
 from aurora.home import Home
 from aurora.settings import Settings
 from ingestion.listener import LISTENER, LISTENER_SECRET, TOPICS, listener_client_id
@@ -33,7 +34,7 @@ from ingestion.messages import DeviceFacts
 from ingestion.mosquitto_files import PACKETS_OF_LARGEST
 from ingestion.processes import refuse_taken_port, stop_signal
 from ingestion.registry import DeviceRegistry, KeyRing
-from ingestion.topics import OWN_BRANCH, covers, may_use, patterns_of
+from ingestion.topics import may_use
 
 POLL_SECONDS = 0.2
 

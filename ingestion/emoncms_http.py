@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl
 from msgspec import structs
 
 from ingestion.bodies import Turned, read_body, shown, turned
-from ingestion.decoders import aurora as decoder
 from ingestion.decoders.emoncms import inputs_of
 from ingestion.decoders.meters import epoch, number, readings_of
+from ingestion.json_text import parse_json
 from ingestion.messages import Decoded, DeviceFacts, Fault, Limits, Message, Rejection, joined
 from ingestion.registry import Sender
 
@@ -114,7 +114,7 @@ def bulked(params: Mapping[str, str], now: datetime) -> list[Row]:
 
     Seconds count from `time`, from the moment `sentat` or `offset` before now, or so that the last row is now.
     """
-    content, fault = decoder.parse_json(params.get("data", "").encode())
+    content, fault = parse_json(params.get("data", "").encode())
     if fault is not None and fault.reason == "too_many":
         raise turned([fault])
     if fault is not None or not isinstance(content, list) or not content or len(content) > MOST_ROWS:
@@ -159,7 +159,7 @@ def _full(node: str, name: str, device: DeviceFacts) -> str:
 
 def _named(text: str) -> dict[str, Any] | None:
     """Inputs by name, from JSON or from Emoncms' own way of writing it, without quotes."""
-    content, fault = decoder.parse_json(text.encode())
+    content, fault = parse_json(text.encode())
     if fault is None:
         return content if isinstance(content, dict) else None
     pairs = [pair.partition(":") for pair in RELAXED.sub("", text).split(",", MOST_VALUES)]

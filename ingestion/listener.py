@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from aurora import logs, metrics, processes
+from aurora.domain.topics import OWN_BRANCH, OWN_TOPICS, split_topic
 from aurora.errors import Busy, Refused, Transient
 from aurora.home import Home
 from aurora.settings import Settings
@@ -18,7 +19,7 @@ from ingestion.format_states import FormatStates
 from ingestion.landing import Landing
 from ingestion.messages import Decoded, Limits, Message, State, joined, live_limits, refuse
 from ingestion.registry import DeviceRegistry
-from ingestion.topics import EVERYTHING, OWN_BRANCH, OWN_TOPICS, SHARED, heard, split_topic
+from ingestion.topics import EVERYTHING, SHARED, heard
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage

@@ -12,8 +12,8 @@ from pathlib import Path
 from aurora.accounts.broker_logins import BrokerLogin, broker_logins
 from aurora.accounts.database import Accounts
 from aurora.accounts.keys import MOSQUITTO_SALT_BYTES, mosquitto_hash
+from aurora.domain.topics import OWN_BRANCH, patterns_of
 from ingestion.listener import LISTENER
-from ingestion.topics import OWN_BRANCH, patterns_of
 
 CONFIGURATION, PASSWORDS, RIGHTS, PID, DATA, MORE = "mosquitto.conf", "passwords", "rights", "mosquitto.pid", "data", "conf.d"
 # A payload somewhat too large reaches the listener, which keeps the reason; one that is far too large ends its sender's connection.

@@ -14,8 +14,8 @@ from aurora.accounts import devices, keys, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Device
 from aurora.domain.calendar import local_date, zone_on
+from aurora.domain.topics import patterns_of
 from ingestion.messages import DeviceFacts
-from ingestion.topics import patterns_of
 
 FRESH_SECONDS = 2.0
 LEAST_PAUSE_SECONDS = 0.25

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from aurora.accounts.database import Accounts
+from aurora.domain.topics import split_topic
 from aurora.lake.store import Between, Lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
@@ -21,7 +22,6 @@ from ingestion.landing import Batch
 from ingestion.listener import FOREIGN
 from ingestion.messages import NO_STATE, Decoded, DeviceState, Limits, Message, State, bytes_of, joined, refuse
 from ingestion.registry import DeviceRegistry
-from ingestion.topics import split_topic
 
 SOURCE = "replay"
 ROWS_A_COMMIT = 20_000

@@ -34,7 +34,8 @@ class Readout:
 
     Attributes:
         readings: One row per good cell, in the file's order: line, column, channel, measure, measured_at (UTC), interval_seconds, value.
-        refused: One row per bad cell: line, column, channel, measure, time (as written), value (as written), reason.
+        refused: One row per bad cell: line, column, channel, measure, time (as written; in UTC where it lies ahead), value (as written),
+            reason.
         read: Cells that hold something.
     """
 

@@ -1,10 +1,7 @@
 """Who may use which MQTT topics, and what listeners hear."""
 
-from aurora.domain.topics import OWN_BRANCH, OWN_TOPICS, covers, patterns_of, split_topic
+from aurora.domain.topics import OWN_BRANCH, OWN_TOPICS, covers
 
-__all__ = [
-    "EVERYTHING", "OWN_BRANCH", "OWN_TOPICS", "SHARED", "covers", "heard", "may_use", "patterns_of", "split_topic",
-]  # fmt: skip
 EVERYTHING = "#"
 # Of those that subscribe under it the broker tells each message to one.
 SHARED = "$share/aurora/"

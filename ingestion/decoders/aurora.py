@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from aurora.domain.channels import CHANNELS, MEASURES, MOST_KW, MOST_KWH
+from ingestion.json_text import UNREADABLE, elements_as_written, parse_json
 from ingestion.messages import (
     NO_STATE,
     Block,
@@ -36,20 +37,11 @@ DEFAULT_INTERVAL_SECONDS = 900
 LONGEST_INTERVAL_SECONDS = 366 * 86_400
 # Some label an interval that is still running; none that ends later than a day ahead has been measured.
 MOST_AHEAD = timedelta(days=1)
-# No payload that means something has more; read into objects it would take hundreds of times its size.
-MOST_ELEMENTS = 100_000
-MOST_COMMAS = 400_000
-ALWAYS_ELEMENTS = 20_000
-ALWAYS_COMMAS = 100_000
-LEAST_ELEMENT_BYTES = 32
-LEAST_FIELD_BYTES = 8
 EARLIEST_YEAR = 1970
 LATEST_YEAR = 2200
 QUANTITIES = ("temperature_celsius", "ghi_w_per_m2", "cloud_cover_ratio", "wind_m_per_s", "humidity_ratio", "precipitation_mm")
 BELOW_ZERO = frozenset({"temperature_celsius"})
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 ENERGY_FIELDS = {f"{channel}_kwh": channel for channel in CHANNELS}
-TOO_MANY = Fault("", "too_many", "It holds more elements or fields than are taken at once. Send it in smaller parts.")
 STATE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,63}")
 
 _KNOWN_CHANNELS = frozenset(CHANNELS)
@@ -81,9 +73,6 @@ class _Sent(msgspec.Struct, gc=False):
 _plain = msgspec.json.Decoder(_Plain)
 _sent_array = msgspec.json.Decoder(list[_Sent])
 _sent = msgspec.json.Decoder(_Sent)
-_raw_array = msgspec.json.Decoder(list[msgspec.Raw])
-_anything = msgspec.json.Decoder()
-_scanner = json.JSONDecoder()
 
 
 def decode(message: Message, limits: Limits, _known: State = NO_STATE) -> Decoded:
@@ -150,9 +139,7 @@ def quick_readings(
     devices = {named: find(named) for named in {one.device_id for one in sent}}
     ids = {named: device.device_id for named, device in devices.items() if device is not None}
     measures = [one.measure for one in sent]
-    lengths: list[int | None] | None = (
-        [None] * len(sent) if "interval_kwh" not in measures else _lengths(sent, devices, limits.latest + MOST_AHEAD)
-    )
+    lengths = _lengths(sent, measures, devices, limits.latest + MOST_AHEAD)
     if len(ids) < len(devices) or lengths is None:
         return None
     return Block(
@@ -165,8 +152,13 @@ def quick_readings(
     )
 
 
-def _lengths(sent: list[_Sent], devices: Mapping[str | None, DeviceFacts | None], latest_end: datetime) -> list[int | None] | None:
+def _lengths(
+    sent: list[_Sent], measures: list[str], devices: Mapping[str | None, DeviceFacts | None], latest_end: datetime
+) -> list[int | None] | None:
     """The length of each reading's interval, None for one that has none; None for all where one cannot have been measured."""
+    none: list[int | None] = [None]
+    if "interval_kwh" not in measures:
+        return none * len(sent)
     usual = {named: (device.interval_seconds if device else None) or DEFAULT_INTERVAL_SECONDS for named, device in devices.items()}
     lengths = [(one.interval_seconds or usual[one.device_id]) if one.measure == "interval_kwh" else None for one in sent]
     for one, length in zip(sent, lengths, strict=True):
@@ -182,7 +174,7 @@ def _elements(message: Message, limits: Limits) -> Decoded:
         return Decoded(rejections=(rejection_of(message.payload, (fault,)),))
     if not isinstance(content, list):
         return decode_element(message, limits, content, "", message.payload)
-    written = _written(message.payload, content)
+    written = elements_as_written(message.payload, content)
     parts = [decode_element(message, limits, element, f"[{index}]", written[index]) for index, element in enumerate(content)]
     return Decoded(
         [reading for part in parts for reading in part.readings],
@@ -190,30 +182,6 @@ def _elements(message: Message, limits: Limits) -> Decoded:
         (),
         [rejection for part in parts for rejection in part.rejections],
     )
-
-
-def _written(payload: bytes, elements: list[Any]) -> list[bytes]:
-    """Each element of an array as it was sent."""
-    try:
-        return [bytes(raw) for raw in _raw_array.decode(payload)]
-    except UNREADABLE:
-        pass
-    # Not quite JSON: with a NaN in it, or in another encoding.
-    encoding = json.detect_encoding(payload)
-    text, found = payload.decode(encoding), list[bytes]()
-    place = text.index("[") + 1
-    for _ in elements:
-        start = _after_space(text, place)
-        _, end = _scanner.raw_decode(text, start)
-        found.append(text[start:end].encode(encoding))
-        place = _after_space(text, end) + 1
-    return found
-
-
-def _after_space(text: str, place: int) -> int:
-    while text[place] in " \t\n\r":
-        place += 1
-    return place
 
 
 def decode_element(message: Message, limits: Limits, element: Any, place: str, written: bytes | None = None) -> Decoded:
@@ -231,25 +199,6 @@ def decode_element(message: Message, limits: Limits, element: Any, place: str, w
     if look.faults:
         return Decoded(rejections=(rejection_of(json.dumps(element).encode() if written is None else written, tuple(look.faults)),))
     return Decoded(look.found, look.found_weather)
-
-
-def parse_json(payload: bytes) -> tuple[Any, Fault | None]:
-    """The content of a JSON text and None, or None and why it has none.
-
-    NaN and Infinity, which JSON does not know, come through as floats, so that the field that holds one can be named.
-    """
-    most = min(MOST_ELEMENTS, max(ALWAYS_ELEMENTS, len(payload) // LEAST_ELEMENT_BYTES))
-    most_commas = min(MOST_COMMAS, max(ALWAYS_COMMAS, len(payload) // LEAST_FIELD_BYTES))
-    if payload.count(b"{") + payload.count(b"[") > most + 1 or payload.count(b",") > most_commas:
-        return None, TOO_MANY
-    try:
-        content = _anything.decode(payload)
-    except UNREADABLE:
-        try:
-            content = json.loads(payload)
-        except (ValueError, RecursionError):
-            return None, Fault("", "not_json", "The payload is not JSON text in UTF-8.")
-    return (None, TOO_MANY) if isinstance(content, list) and len(content) > most else (content, None)
 
 
 class _Look:

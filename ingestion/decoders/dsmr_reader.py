@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ingestion.decoders.aurora import parse_json
 from ingestion.decoders.meters import Quantity, clock_time, number, readings_of, receipt, remembered, undated
+from ingestion.json_text import parse_json
 from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, as_text, refuse
 
 INPUT = "p1"

@@ -7,10 +7,10 @@ are named 1, 2, 3. Where the pattern a device is bound to leaves levels open, th
 from datetime import datetime
 from typing import Any
 
-from ingestion.decoders.aurora import parse_json
+from aurora.domain.topics import covers, patterns_of
 from ingestion.decoders.meters import Quantity, clock_time, epoch, meaning_of, number, readings_of, receipt
+from ingestion.json_text import parse_json
 from ingestion.messages import NO_STATE, Decoded, DeviceFacts, Fault, Limits, Message, State, as_text, refuse
-from ingestion.topics import covers, patterns_of
 
 MOST_VALUES = 1_000
 _NOT_MEASURED = frozenset({"time", "rssi", "node", "nodeid"})

@@ -6,8 +6,8 @@ Where no meter is installed it answers the same sum at `/api/v1/production` too,
 from collections.abc import Iterator
 from typing import Any
 
-from ingestion.decoders.aurora import parse_json
 from ingestion.decoders.meters import Quantity, epoch, number, readings_of, receipt, undated
+from ingestion.json_text import parse_json
 from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, joined, refuse
 
 _METERS = {"production": "production", "total-consumption": "consumption"}

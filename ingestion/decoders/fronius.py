@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ingestion.decoders.aurora import parse_json
 from ingestion.decoders.meters import Quantity, clock_time, number, readings_of, receipt
+from ingestion.json_text import parse_json
 from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, refuse
 
 _INVERTER = {"PAC": "W", "TOTAL_ENERGY": "Wh"}

@@ -8,9 +8,9 @@ import re
 from typing import Any
 
 from aurora.domain.inputs import UNITS
-from ingestion.decoders.aurora import parse_json
 from ingestion.decoders.ha_statestream import GAPS
 from ingestion.decoders.meters import LONGEST_REMEMBERED, Quantity, number, readings_of, receipt, remembered
+from ingestion.json_text import parse_json
 from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, as_text, refuse
 
 SHORT = {

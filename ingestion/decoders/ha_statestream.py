@@ -10,8 +10,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from aurora.domain.inputs import UNITS
-from ingestion.decoders.aurora import parse_json
 from ingestion.decoders.meters import LONGEST_REMEMBERED, Quantity, clock_time, number, readings_of, receipt, remembered
+from ingestion.json_text import parse_json
 from ingestion.messages import NO_STATE, Decoded, Fault, Limits, Message, State, as_text, refuse
 
 GAPS = frozenset({"unavailable", "unknown", "none", ""})

@@ -8,8 +8,8 @@ import re
 from datetime import datetime
 from typing import Any
 
-from ingestion.decoders.aurora import parse_json
 from ingestion.decoders.meters import Quantity, epoch, presence, readings_of, receipt, undated
+from ingestion.json_text import parse_json
 from ingestion.messages import NO_STATE, Decoded, Fault, Limits, Message, State, as_text, refuse
 
 _TOPIC = re.compile(r"(?:.*/)?(?P<input>(?P<part>emeter|relay|meter|light|roller)/(?P<index>\d{1,2}))/(?P<what>[a-z_]{1,32})")

@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ingestion.decoders.aurora import parse_json
 from ingestion.decoders.meters import Quantity, epoch, number, presence, readings_of, receipt, remembered
+from ingestion.json_text import parse_json
 from ingestion.messages import NO_STATE, Decoded, Fault, Limits, Message, State, refuse
 
 _COMPONENT = re.compile(r"(em|emdata|em1|em1data|switch|pm1|cover|light|cct|rgb|rgbw):(\d{1,3})")

@@ -7,8 +7,8 @@ with several meters sends arrays, whose elements are the inputs `power/1`, `powe
 from datetime import datetime
 from typing import Any
 
-from ingestion.decoders.aurora import parse_json
 from ingestion.decoders.meters import Quantity, clock_time, presence, readings_of, receipt
+from ingestion.json_text import parse_json
 from ingestion.messages import NO_STATE, Decoded, Fault, Limits, Message, State, refuse
 
 _MEASURED = {"Power": ("W", False), "Total": ("kWh", False), "ExportActive": ("kWh", True)}

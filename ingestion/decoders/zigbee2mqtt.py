@@ -7,8 +7,8 @@ import re
 from datetime import datetime
 from typing import Any
 
-from ingestion.decoders.aurora import parse_json
 from ingestion.decoders.meters import Quantity, clock_time, epoch, number, presence, readings_of, receipt
+from ingestion.json_text import parse_json
 from ingestion.messages import NO_STATE, Decoded, DeviceState, Fault, Limits, Message, State, as_text, refuse
 
 _MEASURED = {"power": ("W", False), "energy": ("kWh", False), "consumption": ("kWh", False), "produced_energy": ("kWh", True)}

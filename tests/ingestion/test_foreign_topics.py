@@ -8,12 +8,13 @@ import pytest
 
 from aurora.accounts import devices
 from aurora.accounts.keys import new_key
+from aurora.domain.topics import covers, patterns_of
 from aurora.errors import WrongFacts
 from ingestion.landing import Landing
 from ingestion.listener import Listener, broker_address
 from ingestion.registry import DeviceRegistry
 from ingestion.replay import replay_rejected
-from ingestion.topics import covers, may_use, patterns_of
+from ingestion.topics import may_use
 
 READINGS, REJECTED = "bronze/readings", "bronze/rejected"
 WITHIN_SECONDS = 5.0
