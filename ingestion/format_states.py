@@ -14,6 +14,8 @@ from ingestion.messages import NO_STATE, State
 FILE = "formats.sqlite"
 # A decoder of ours remembers some hundred short texts; whatever one from outside piles up, a file must not grow with it.
 LARGEST_BYTES = 64 * 1024
+# What formats say of a device once and its values rely on: which meter, sensor or unit a value is of.
+FACTS = ("meter:", "sensor:", "unit:")
 
 log = logs.logger(__name__)
 
@@ -60,6 +62,14 @@ class FormatStates:
                 connection.executemany(statement, rows)
         except sqlite3.Error as error:
             log.error("what formats said last cannot be kept; a restart would forget it", file=str(self._file), error=str(error))  # noqa: TRY400 - an expected failure; its text says all
+
+
+def known_facts(folder: Path) -> dict[str, State]:
+    """What formats said once of devices, without the values they said last, by device; from the home's folder."""
+    return {
+        device_id: {name: value for name, value in state.items() if name.startswith(FACTS)}
+        for device_id, state in _read(folder / FILE).items()
+    }
 
 
 def _opened(file: Path) -> sqlite3.Connection:

@@ -181,6 +181,7 @@ class Message(msgspec.Struct, frozen=True):
         topic: Where it came from, kept for replays.
         received_at: When it came, for formats that name no time; None where that is not known.
         is_retained: Whether the broker had kept it, so that it is older than `received_at` says.
+        may_wait: Whether what it lacks, such as a unit, may still come with another message; not so in a replay.
     """
 
     device: DeviceFacts
@@ -189,6 +190,7 @@ class Message(msgspec.Struct, frozen=True):
     payload: bytes
     received_at: datetime | None = None
     is_retained: bool = False
+    may_wait: bool = True
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from aurora.lake.tables import TABLES
 from aurora.settings import Settings
 from ingestion import bronze
 from ingestion.decoders import decode
+from ingestion.format_states import known_facts
 from ingestion.landing import Batch
 from ingestion.listener import FOREIGN
 from ingestion.messages import NO_STATE, Decoded, DeviceState, Limits, Message, State, bytes_of, joined, refuse
@@ -47,12 +48,13 @@ def replay_rejected(lake: Lake, accounts: Accounts, settings: Settings, reason: 
     """Replay what was refused (for one reason) and return how many payloads were good this time.
 
     Each payload is replayed once; what is refused again stays, marked as replayed. Limits for late and future readings do not hold.
-    A value gives way to one of the same key that landed with its payload or after it.
+    A value gives way to one of the same key that landed with its payload or after it. What its format says on another topic, such as its
+    unit, counts as it is known today.
     """
     moment = now or datetime.now(UTC)
     registry, limits = DeviceRegistry(accounts), Limits(None, None, settings.max_message_bytes)
     stamps, accepted = bronze.stamps_above(lake), 0
-    waiting, states = _waiting(lake, reason), dict[str, State]()
+    waiting, states = _waiting(lake, reason), known_facts(settings.resolved_home)
     for first in range(0, len(waiting), ROWS_A_COMMIT):
         part = waiting[first : first + ROWS_A_COMMIT]
         batch = Batch()
@@ -88,7 +90,8 @@ def _decode(one: Waiting, registry: DeviceRegistry, limits: Limits, states: dict
         return refuse(b"", one.reason, "It cannot be taken today either.")
     parts = []
     for device in devices:
-        message = Message(device, route[1] if route else FOREIGN, topic, bytes_of(one.payload, one.payload_base64), one.received_at)
+        content = bytes_of(one.payload, one.payload_base64)
+        message = Message(device, route[1] if route else FOREIGN, topic, content, one.received_at, may_wait=False)
         decoded = decode(message, limits, states.get(device.device_id, NO_STATE))
         states[device.device_id] = decoded.state or states.get(device.device_id, NO_STATE)
         parts.append(decoded)

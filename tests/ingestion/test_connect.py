@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "connect.md"
 BLOCK = re.compile(r"^```(?P<kind>\w+)(?P<about>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 # Typed into a device, not into Aurora: the device it is for, and what its topic says there.
 TYPED = {"tasmota-console": ("heat-pump", "tele/{Topic}/SENSOR")}
-MOMENT = re.compile(r"2026-11-01T12:00:00(Z?)")
+MOMENT = re.compile(r"2026-11-01T12:00:00(Z?)|1793534400")
 SAID = {
     "aurora": {("grid_import", 4711.25)},
     "shelly-em": {("production", 1.8405)},
@@ -32,6 +32,7 @@ SAID = {
     "test-meter": {("grid_import", 120.1)},
     "slimme-meter": {("grid_import", 8151.958), ("grid_export", 4583.589), ("grid_import", 0.243), ("grid_export", 0.0)},
     "p1-reader": {("grid_import", 3.003), ("grid_import", 0.5), ("grid_export", 0.0)},
+    "roof": {("grid_import", 3738.205282), ("grid_export", 1776.768769), ("grid_import", 0.0), ("grid_export", 0.036162)},
     "symo": {("production", 0.2164), ("grid_import", 2.2749), ("grid_export", 0.0), ("consumption", 2.4593)},
     "homewizard": {("grid_import", 13779.338), ("grid_export", 0.0), ("grid_import", 0.0), ("grid_export", 0.543)},
     "emontx": {("grid_import", 0.1), ("grid_export", 0.0), ("production", 0.2)},
@@ -58,8 +59,10 @@ def said(settings, home, accounts, admin, site, lake) -> dict[str, list[Decoded]
 
 
 def now_as(found: re.Match[str]) -> str:
-    """The time it is, written as the page writes its own: in UTC, or by the clock of the site, which is in Berlin."""
+    """The time it is, written as the page writes its own: in UTC, by the clock of a site in Berlin, or in seconds since 1970."""
     now = datetime.now(UTC)
+    if found[1] is None:
+        return f"{now.timestamp():.0f}"
     return f"{now:%Y-%m-%dT%H:%M:%SZ}" if found[1] else f"{now.astimezone(ZoneInfo('Europe/Berlin')):%Y-%m-%dT%H:%M:%S}"
 
 

@@ -13,9 +13,11 @@ from aurora.accounts import devices
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Site
 from aurora.domain.meters import current
+from aurora.home import Home
 from aurora.lake.store import Lake
 from aurora.settings import Settings
 from ingestion import bronze, decoders, replay
+from ingestion.format_states import FormatStates
 from ingestion.json_text import parse_json
 from ingestion.landing import Batch
 from ingestion.messages import NO_STATE, DeviceFacts, Fault, Limits, Message, bytes_of, live_limits, rejection_of
@@ -157,3 +159,20 @@ def test_replayed_state_is_as_of_when_it_came(lake: Lake, accounts: Accounts, si
     devices.add_device(accounts, site.site_id, name="m1", kind="meter", device_id="m1")
     replay.replay_rejected(lake, accounts, settings, now=NOW + timedelta(days=1))
     assert lake.scan(bronze.STATES).select("state", "at").collect().rows() == [("offline", NOW)]
+
+
+@pytest.mark.parametrize("is_unit_known", [True, False])
+def test_values_of_an_entity_land_by_a_replay_once_its_unit_has_come(
+    lake: Lake, accounts: Accounts, site: Site, settings: Settings, home: Home, is_unit_known: bool
+) -> None:
+    topic = "homeassistant/sensor/grid_import/state"
+    devices.add_device(
+        accounts, site.site_id, name="HA", kind="gateway", device_id="ha", decoder="ha_statestream", topic="homeassistant/sensor/+/+"
+    )
+    refused = [bronze.Refused(rejection_of(value, (Fault("", "unknown_unit", ""),)), "mqtt", topic) for value in (b"5", b"6")]
+    lake.land(bronze.REJECTED, bronze.rejected_table(refused, NOW))
+    if is_unit_known:
+        FormatStates(home).keep({"ha": {"unit:grid_import": "Wh", "order:grid_import": "state_first", "waiting:grid_import": "9"}})
+    assert replay.replay_rejected(lake, accounts, settings, now=NOW + timedelta(days=1)) == (2 if is_unit_known else 0)
+    values = sorted(lake.scan(bronze.READINGS).collect().get_column("value"))
+    assert values == ([0.005, 0.006] if is_unit_known else [])

@@ -44,6 +44,9 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "envoy": [
         ("envoy/production", {"production": [{"type": "inverters", "activeCount": 4, "readingTime": 1774746000, "wNow": 2467,
                                               "whLifetime": 132036933}], "storage": []}),
+        ("envoy/meters", [{"eid": 704643584, "state": "enabled", "measurementType": "net-consumption"}]),
+        ("envoy/readings", [{"eid": 704643584, "timestamp": 1774746000, "actEnergyDlvd": 3738205.282, "actEnergyRcvd": 1776768.769,
+                             "activePower": -36.162}]),
     ],
     "homewizard": [("homewizard/data", {"total_power_import_kwh": 13779.338, "total_power_export_kwh": 0, "active_power_w": -543})],
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """Tasmota, Zigbee2MQTT and both ways of Home Assistant."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -125,8 +126,36 @@ def test_statestream_gap_is_no_reading(sender, gap: str) -> None:
     assert (list(decoded.readings), decoded.rejections) == ([], ())
 
 
+def test_statestream_first_state_waits_for_its_unit_and_later_ones_are_refused_meanwhile(sender) -> None:
+    home = sender("ha_statestream")
+    assert home.says(f"{ENTITY}/state", "5") == {}
+    assert [home.reasons(f"{ENTITY}/state", value) for value in ("6", "7")] == [["unknown_unit"]] * 2
+    later = replace(home, state=home.state, received_at=home.received_at + timedelta(minutes=1))
+    [found] = later.send(f"{ENTITY}/unit_of_measurement", '"Wh"').readings
+    assert (found.channel, found.value, found.measured_at) == ("grid_import", 0.005, home.received_at)
+    assert later.says(f"{ENTITY}/state", "8") == {IMPORT: 0.008}
+
+
+def test_statestream_state_keeps_its_time_while_it_waits_for_its_unit(sender) -> None:
+    home = sender("ha_statestream")
+    home.send(f"{ENTITY}/last_updated", f'"{UPDATED}"')
+    assert home.says(f"{ENTITY}/state", "5") == {}
+    [found] = home.send(f"{ENTITY}/unit_of_measurement", '"kWh"').readings
+    assert (found.value, found.measured_at) == (5.0, datetime.fromisoformat(UPDATED))
+
+
+def test_statestream_waiting_state_counts_once_a_person_says_its_unit_and_never_in_another_quantity(sender) -> None:
+    home = sender("ha_statestream")
+    home.send(f"{ENTITY}/state", "5")
+    told = replace(home, device=replace(home.device, inputs={"grid_import": "grid_import Wh"}))
+    found = told.send(f"{ENTITY}/state", "6")
+    assert [(r.value, r.measured_at) for r in found.readings] == [(0.005, home.received_at), (0.006, home.received_at)]
+    assert told.says(f"{ENTITY}/state", "7") == {IMPORT: 0.007}
+    assert home.says(f"{ENTITY}/unit_of_measurement", '"°C"') == {}
+    assert home.says(f"{ENTITY}/state", "7") == {}
+
+
 def test_statestream_units_and_channels_are_asked_for(sender) -> None:
-    assert sender("ha_statestream").reasons(f"{ENTITY}/state", "5") == ["unknown_unit"]
     assert sender("ha_statestream", inputs={"grid_import": "grid_import Wh"}).says(f"{ENTITY}/state", "5") == {IMPORT: 0.005}
     home = sender("ha_statestream", inputs={"solar": "production"})
     for entity, unit in (("solar", '"W"'), ("house", '"W"'), ("cellar", '"°C"')):

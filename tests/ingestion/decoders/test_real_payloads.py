@@ -70,9 +70,10 @@ def test_statestream_of_an_energy_counter_with_its_attributes(sender, recorded) 
     home = sender("ha_statestream", inputs={"house_energy": "grid"})
     messages = recorded("home_assistant_statestream")
     first = [home.send(message["topic"], message["payload"]) for message in messages]
-    assert [rejection.reason for decoded in first for rejection in decoded.rejections] == ["unknown_unit"]
     again = [home.send(message["topic"], message["payload"]) for message in messages]
-    assert [(r.channel, r.measure, r.value) for decoded in again for r in decoded.readings] == [(*IMPORT, 1432.71)]
+    for said in (first, again):
+        assert [rejection.reason for decoded in said for rejection in decoded.rejections] == []
+        assert [(r.channel, r.measure, r.value) for decoded in said for r in decoded.readings] == [(*IMPORT, 1432.71)]
 
 
 def test_emonhub_in_each_form_over_mqtt(sender, recorded) -> None:
@@ -81,6 +82,31 @@ def test_emonhub_in_each_form_over_mqtt(sender, recorded) -> None:
     assert [node.says(message["topic"], message["payload"]) for message in messages] == [{("consumption", "power_kw"): 0.1}] * 3
 
 
-def test_envoys_other_answers_are_refused_with_their_reason(sender, recorded) -> None:
-    decoded = sender("envoy", kind="inverter").send("envoy/meters", recorded("enphase_envoy_3phase_meters_readings"))
-    assert (list(decoded.readings), [rejection.reason for rejection in decoded.rejections]) == ([], ["not_json"])
+PRODUCED, PRODUCED_KW = ("production", "register_kwh"), ("production", "power_kw")
+METERED = {PRODUCED: 3183.793885, PRODUCED_KW: 0.488925, IMPORT: 3738.205282, EXPORT: 1776.768769, IMPORT_KW: 0.0, EXPORT_KW: 0.036162}
+
+
+def test_envoys_meters_say_both_directions_once_it_is_told_what_they_measure(sender, recorded) -> None:
+    envoy, readings = sender("envoy", kind="inverter"), recorded("enphase_envoy_3phase_meters_readings")
+    assert envoy.reasons("envoy/readings", readings) == ["unmapped_input"] * 6
+    kinds = {704643328: "production", 704643584: "net-consumption"}
+    assert envoy.says("envoy/meters", [{"eid": eid, "state": "enabled", "measurementType": kind} for eid, kind in kinds.items()]) == {}
+    assert envoy.says("envoy/readings", readings) == METERED
+    decoded = envoy.send("envoy/readings", readings)
+    assert {reading.measured_at for reading in decoded.readings} == {datetime(2023, 9, 3, 12, 45, 33, tzinfo=UTC)}
+    assert len(decoded.readings) == len(METERED)
+    envoy.send("envoy/meters", [{"eid": 704643584, "state": "disabled", "measurementType": "net-consumption"}])
+    assert envoy.says("envoy/readings", readings) == {PRODUCED: METERED[PRODUCED], PRODUCED_KW: METERED[PRODUCED_KW]}
+    assert envoy.send("envoy/readings", readings).ignored == 1
+
+
+def test_envoys_meters_may_be_told_by_a_person(sender, recorded) -> None:
+    envoy = sender("envoy", kind="inverter", inputs={"meter/704643328": "production", "meter/704643584": "grid"})
+    assert envoy.says("envoy/readings", recorded("enphase_envoy_3phase_meters_readings")) == METERED
+
+
+def test_envoys_meters_that_were_never_read_say_nothing_and_other_lists_are_refused(sender) -> None:
+    envoy = sender("envoy", kind="inverter")
+    never = envoy.send("e", [{"eid": 1, "timestamp": 0, "activePower": 0.0, "actEnergyDlvd": 0.0, "actEnergyRcvd": 0.0}])
+    assert (list(never.readings), never.rejections, never.ignored) == ([], (), 1)
+    assert envoy.reasons("e", [{"serialNumber": 5}]) == ["not_json"]
