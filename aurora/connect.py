@@ -11,14 +11,16 @@ connect(as_of="2026-03-01T00:00:00Z").table("gold/energy_daily")
 import sys
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
 from aurora import home as homes
 from aurora import settings as known_settings
 from aurora.errors import Refused
-from aurora.lake import manifest, sql
+from aurora.lake import manifest
 from aurora.lake.manifest import Snapshot
+from aurora.lake.sql import Questions, rows_of
 from aurora.lake.store import Between, open_lake
 from aurora.lake.tables import TABLES
 
@@ -62,7 +64,7 @@ class Published:
         """
         if name not in TABLES:
             raise Refused(f"There is no table {name}. Tables: {', '.join(TABLES)}.")
-        return sql.rows_of(self.snapshot, name, is_newest=self.is_newest, between=[between] if between else ())
+        return rows_of(self.snapshot, name, is_newest=self.is_newest, between=[between] if between else ())
 
     def table(self, name: str, between: Between | None = None) -> pl.DataFrame:
         """Rows of a table, as `scan` finds them."""
@@ -70,8 +72,12 @@ class Published:
 
     def sql(self, query: str) -> pl.DataFrame:
         """The answer to a query; tables are named `gold.energy_daily` or `"gold/energy_daily"`. Raises Refused."""
-        columns, rows = sql.ask(self.snapshot, query, is_newest=self.is_newest)
+        columns, rows = self._questions.ask(query)
         return pl.DataFrame(rows, schema=columns, orient="row", infer_schema_length=None)
+
+    @cached_property
+    def _questions(self) -> Questions:
+        return Questions(self.snapshot, self.is_newest)
 
 
 def connect(as_of: datetime | str | None = None) -> Published:

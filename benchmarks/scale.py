@@ -146,26 +146,25 @@ def _sizes_and_reads(refresher: Refresher, until: datetime) -> None:
 def _sums(snapshot: Any) -> None:
     """Hourly and daily sums of every quarter hour in silver, by Aurora's SQL and by bare DuckDB over the same files.
 
-    DuckDB that stays connected keeps files' footers, as ours does not from question to question: the goal is against that. Beside it stands
-    one that connects anew for each, as ours does.
+    Both stay connected, and keep files' footers from question to question: the goal is for those. Beside it stand both newly connected.
     """
     hourly = "select device_id, channel, epoch_us(interval_start_at) // {step} as bucket, sum(energy_kwh) as kwh from {table} group by all"
     query = "select count(*), sum(kwh) from (" + hourly + ")"
     paths = [str(Path(path)) for path in sql.files_of(snapshot, "silver/energy", is_newest=True)]
-    connected = duckdb.connect(":memory:")
+    rows = int(snapshot.lake.files("silver/energy", snapshot.versions["silver/energy"])["num_records"].sum())
+    kept, connected = sql.Questions(snapshot), duckdb.connect(":memory:")
     for label, step in (("hourly", 3_600_000_000), ("daily", 86_400_000_000)):
-        ours, kept, new = [], [], []
-        for _ in range(ROUNDS_OF_SUMS):
-            over_files = query.format(step=step, table=f"read_parquet({paths})")
-            ours.append(_taken(lambda step=step: sql.ask(snapshot, query.format(step=step, table="silver.energy"))))
-            kept.append(_taken(lambda over_files=over_files: connected.execute(over_files).fetchall()))
-            new.append(_taken(lambda over_files=over_files: _bare(over_files)))
-        rows = int(snapshot.lake.files("silver/energy", snapshot.versions["silver/energy"])["num_records"].sum())
-        print(f"{label} sums of {rows:,} rows: {rows / statistics.median(clock for clock, _ in ours) / 1e6:.1f} M rows/s")
-        for bare, name in ((kept, "bare DuckDB"), (new, "bare DuckDB newly connected")):
-            ratio, worked = (statistics.median(b[kind] / o[kind] for b, o in zip(bare, ours, strict=True)) for kind in (0, 1))
-            goal = f" (goal {GOAL_OF_DUCKDB})" if bare is kept else ""
-            print(f"{label} sums: {ratio:.2f} of {name}{goal}, {worked:.2f} by processor time", flush=True)
+        of_lake, of_files = query.format(step=step, table="silver.energy"), query.format(step=step, table=f"read_parquet({paths})")
+        ways = {
+            "bare DuckDB": (lambda asked=of_lake: kept.ask(asked), lambda asked=of_files: connected.execute(asked).fetchall()),
+            "bare DuckDB, both newly connected": (lambda asked=of_lake: sql.ask(snapshot, asked), lambda asked=of_files: _bare(asked)),
+        }
+        for name, pair in ways.items():
+            rounds = [tuple(_taken(way) for way in pair) for _ in range(ROUNDS_OF_SUMS)]
+            ratio, worked = (statistics.median(bare[kind] / ours[kind] for ours, bare in rounds) for kind in (0, 1))
+            speed = rows / statistics.median(ours[0] for ours, _ in rounds) / 1e6
+            print(f"{label} sums of {rows:,} rows: {speed:.1f} M rows/s, {ratio:.2f} of {name}, {worked:.2f} by processor time", flush=True)
+    print(f"  (goal {GOAL_OF_DUCKDB} of bare DuckDB)", flush=True)
 
 
 def _bare(query: str) -> None:

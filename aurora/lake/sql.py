@@ -3,7 +3,9 @@
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import re
-from collections.abc import Collection, Sequence
+import threading
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
@@ -48,31 +50,94 @@ def rows_of(snapshot: Snapshot, name: str, *, is_newest: bool, between: Sequence
 
 
 def ask(snapshot: Snapshot, query: str, *, is_newest: bool = True) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Columns and rows of a query.
+    """Columns and rows of one query; see `Questions`."""
+    questions = Questions(snapshot, is_newest)
+    try:
+        return questions.ask(query)
+    finally:
+        questions.close()
 
-    Args:
+
+@dataclass
+class Questions:
+    """Queries of one publication by a DuckDB that stays open, so that files' footers are read once. Safe to share between threads.
+
+    Attributes:
         snapshot: The publication that answers.
-        query: Tables are named `gold.energy_daily` or `"gold/energy_daily"`.
-        is_newest: Whether it is the newest one; see `rows_of`.
-
-    Raises:
-        Refused: If the query cannot be run.
+        is_newest: Whether it is the newest one; see `version_of`.
     """
-    if not query.strip():
-        raise Refused('Give a query, such as: aurora sql "select * from gold.energy_daily".')
-    used = sorted({f"{layer}/{name}".lower() for layer, name in NAME.findall(query)} & set(TABLES))
-    with duckdb.connect(":memory:") as connection:
-        # Files' footers are read when a view is made, for their columns, and again by the query.
+
+    snapshot: Snapshot
+    is_newest: bool = True
+    _opened: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
+    _shown: dict[str, int | None] = field(default_factory=dict, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def ask(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Columns and rows of a query.
+
+        Args:
+            query: Tables are named `gold.energy_daily` or `"gold/energy_daily"`.
+
+        Raises:
+            Refused: If the query cannot be run.
+        """
+        if not query.strip():
+            raise Refused('Give a query, such as: aurora sql "select * from gold.energy_daily".')
+        used = sorted({f"{layer}/{name}".lower() for layer, name in NAME.findall(query)} & set(TABLES))
+        with self._lock:
+            connection = self._showing(used)
+            try:
+                return _answer(connection, NAME.sub(lambda match: _view(match, used), query))
+            except duckdb.Error as error:
+                self.close()
+                tables = ", ".join(sorted(name.replace("/", ".") for name in TABLES))
+                raise Refused(f"The query cannot be run: {str(error).splitlines()[0]} Tables: {tables}.") from None
+            finally:
+                # Rows of a bucket are held in memory, whole tables of them.
+                if not self.snapshot.lake.storage.is_local:
+                    self.close()
+
+    def close(self) -> None:
+        """Let go of the connection; the next question opens another."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+            self._opened, self._shown = None, {}
+
+    def _showing(self, used: list[str]) -> duckdb.DuckDBPyConnection:
+        """A connection with these tables as views, and those of earlier questions: what it may read is settled when it is opened."""
+        if self._opened is not None and self._versions(used).items() <= self._shown.items():
+            return self._opened
+        shown = self._versions({*used, *self._shown})
+        self.close()
+        self._opened, self._shown = _opened(self.snapshot, shown, is_newest=self.is_newest), shown
+        return self._opened
+
+    def _versions(self, names: Iterable[str]) -> dict[str, int | None]:
+        return {name: version_of(self.snapshot, name, is_newest=self.is_newest) for name in names}
+
+
+def _opened(snapshot: Snapshot, names: Iterable[str], *, is_newest: bool) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:")
+    try:
         connection.execute("set TimeZone = 'UTC'; set parquet_metadata_cache = true")
-        for name in used:
+        for name in names:
             _show(connection, snapshot, name, is_newest=is_newest)
-        connection.execute("set enable_external_access = false; set lock_configuration = true")
-        try:
-            result = connection.execute(_only_asking(connection, NAME.sub(lambda match: _view(match, used), query)))
-            return [column[0] for column in result.description or []], result.fetchall()
-        except duckdb.Error as error:
-            tables = ", ".join(sorted(name.replace("/", ".") for name in TABLES))
-            raise Refused(f"The query cannot be run: {str(error).splitlines()[0]} Tables: {tables}.") from None
+        return connection.execute("set enable_external_access = false; set lock_configuration = true")
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    # What EXPLAIN ANALYZE explains it does: nothing of that may reach the next question.
+    connection.execute("begin transaction read only")
+    try:
+        result = connection.execute(_only_asking(connection, query))
+        return [column[0] for column in result.description or []], result.fetchall()
+    finally:
+        connection.rollback()
 
 
 def _show(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str, *, is_newest: bool) -> None:
