@@ -20,6 +20,8 @@ from aurora.lake.store import Lake
 LEAST_ENTRIES = 20
 # Longer than any writer takes between a file and the commit that names it.
 UNNAMED_AFTER = timedelta(days=1)
+# Longer than any writer takes from opening a table to its commit, which reads every entry that came between.
+SETTLED_AFTER = timedelta(minutes=1)
 
 
 def version_before(lake: Lake, name: str, moment: datetime) -> int:
@@ -35,10 +37,11 @@ def version_before(lake: Lake, name: str, moment: datetime) -> int:
 def trim_log(lake: Lake, name: str, oldest: int) -> int:
     """Take away the entries before version `oldest`, which stays and has a checkpoint; returns how many went.
 
-    Few entries are left alone: a checkpoint costs more than they do.
+    Few entries are left alone: a checkpoint costs more than they do. So are those of the last minute.
     """
     there = log_paths(lake, name)
     commits = log_versions(there)
+    oldest = min(oldest, _settled(lake, name))
     gone = [path for version, paths in commits.items() if version < oldest for path in paths]
     if len(gone) < LEAST_ENTRIES or oldest not in commits:
         return 0
@@ -57,7 +60,8 @@ def thin_log(lake: Lake, name: str, kept: Collection[int]) -> int:
     """
     there = log_paths(lake, name)
     commits, checkpoints = log_versions(there), log_versions(there, CHECKPOINT)
-    held = sorted(set(kept) & commits.keys())
+    settled = _settled(lake, name)
+    held = sorted(version for version in set(kept) & commits.keys() if version <= settled)
     gone = _entries_beside(commits, held)
     if len(gone) < LEAST_ENTRIES:
         return 0
@@ -67,6 +71,11 @@ def thin_log(lake: Lake, name: str, kept: Collection[int]) -> int:
     gone += _entries_beside(checkpoints, held)
     _delete(lake, gone)
     return len(gone)
+
+
+def _settled(lake: Lake, name: str) -> int:
+    """The newest commit that no writer at work still has to read."""
+    return version_before(lake, name, datetime.now(UTC) - SETTLED_AFTER)
 
 
 def _entries_beside(entries: dict[int, list[str]], held: list[int]) -> list[str]:

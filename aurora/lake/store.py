@@ -219,10 +219,13 @@ class Lake:
             transaction: Application id and number; a number already committed is not appended again.
         """
         table = TABLES[name]
-        opened = self.delta(name)
-        if transaction is not None and (opened.transaction_version(transaction[0]) or 0) >= transaction[1]:
-            return opened.version()
+        if transaction is not None or name not in self._current:
+            opened = self.delta(name)
+            if transaction is not None and (opened.transaction_version(transaction[0]) or 0) >= transaction[1]:
+                return opened.version()
         adds = self._write(table, rows.cast(table.schema), BRONZE_ROW_GROUP)
+        # Only now: the commit reads every entry of the log since the table was opened, and none must be taken away meanwhile.
+        opened = self.delta(name)
         self._commit(table, opened, adds, CommitProperties(app_transactions=[Transaction(*transaction)] if transaction else None))
         return opened.version()
 

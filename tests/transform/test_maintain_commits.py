@@ -1,8 +1,12 @@
 """Appends stay as fast after many commits as they were at first, with maintenance as it is scheduled."""
 
 from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
 
 from aurora.accounts.database import Accounts
+from aurora.lake import cleaning
 from aurora.lake.store import Lake
 from aurora.settings import Settings
 from benchmarks.commits import append_seconds, publish, ratio_of_ends
@@ -11,8 +15,9 @@ from transform.maintain import maintain
 
 
 def test_the_last_appends_take_at_most_twice_as_long_as_the_first(
-    lake: Lake, accounts: Accounts, settings: Settings, count: Callable[[int, int], int]
+    lake: Lake, accounts: Accounts, settings: Settings, count: Callable[[int, int], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cleaning, "SETTLED_AFTER", timedelta(0))  # what are hours elsewhere are seconds here
     commits, deleted = count(300, 2_000), list[int]()
 
     def upkeep(number: int) -> None:
