@@ -51,6 +51,9 @@ class LoadSummary:
         mapping_from: The earlier import of a file with the same columns from which what was said of them is taken over; None for none.
         costs: What the file says that its energy cost, by currency; empty where it says nothing.
         doubts: What cannot well be true of the site, and what it probably is: column, finding, sentence.
+        ambiguous: Values of an hour that the clock showed twice, which the file does not tell apart and which count as the earlier: of each
+            such hour first_at, last_at (ISO 8601), values.
+        qualities: How many good values the file itself says to be something else than measured, by what it says, such as `estimated`.
     """
 
     load_id: str
@@ -65,6 +68,8 @@ class LoadSummary:
     mapping_from: str | None
     costs: dict[str, float]
     doubts: list[dict[str, str]]
+    ambiguous: list[dict[str, Any]]
+    qualities: dict[str, int]
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as JSON can hold it."""
@@ -167,7 +172,7 @@ class _Content:
 
     def noted(self, known_from: list[str]) -> str:
         """What is kept of it with its load."""
-        return loads.noted(asdict(self.mapping), self.header, _said(self.chosen), known_from)
+        return loads.noted(asdict(self.mapping), self.header, _said(self.chosen), known_from, self.readout.qualities)
 
 
 def _understood(lake: Lake, accounts: Accounts, place: Site, file: Path, given: Wishes, latest: datetime) -> _Content:
@@ -311,6 +316,8 @@ def _summary(load_id: str, content: _Content, new: int, rejected_file: str | Non
         mapping_from=content.mapping_from,
         costs=_costs(content.export, content.mapping),
         doubts=[{"column": one.column, "finding": one.finding, "sentence": one.sentence} for one in content.doubts],
+        ambiguous=readout.ambiguous,
+        qualities=readout.qualities,
     )
 
 

@@ -153,11 +153,16 @@ def _landed() -> dict[str, Any]:
         "load_id": words, "read": number, "new": number, "known": number, "rejected": number, "first_at": known, "last_at": known,
         "format": known, "mapping_from": known, "costs": {"type": "object", "additionalProperties": {"type": "number"}},
         "doubts": {"type": "array", "items": _object(dict.fromkeys(("column", "finding", "sentence"), words), ["finding", "sentence"])},
+        "ambiguous": {"type": "array", "items": _object({"first_at": words, "last_at": words, "values": number}, ["first_at", "values"]),
+                      "description": "Hours that the clock showed twice, which the file does not tell apart: taken as the earlier one."},
+        "qualities": {"type": "object", "additionalProperties": number,
+                      "description": "Values that the file says to be something else than measured, by what it says."},
         "refused_rows": {"type": "array", "items": row, "description": "The first hundred."},
     }  # fmt: skip
     example = {
         "load_id": "20261101T120000-1a2b3c4d", "read": 96, "new": 95, "known": 0, "rejected": 1, "first_at": "2026-10-31T23:00:00+00:00",
         "last_at": "2026-11-01T22:45:00+00:00", "format": None, "mapping_from": None, "costs": {}, "doubts": [],
+        "ambiguous": [], "qualities": {"estimated": 4},
         "refused_rows": [{"line": "7", "column": "import_kwh", "time": "2026-11-01T00:15", "value": "-3", "reason": "negative"}],
     }  # fmt: skip
     return _object(fields, ["load_id", "read", "new", "known", "rejected"]) | {"examples": [example]}

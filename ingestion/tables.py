@@ -1,14 +1,16 @@
 """Foreign files as frames: reads CSV and Parquet, and turns rows and columns into readings and refusals by a mapping."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from aurora.domain.channels import MOST_KWH
-from aurora.domain.mapping import UNIT_TO_KILO, Mapping, wall_times_to_utc
+from aurora.domain.mapping import UNIT_TO_KILO, Mapping
+from aurora.domain.wall_clocks import wall_times_to_utc
 from aurora.errors import Refused
 
 DELIMITERS = ",;\t|"
@@ -37,11 +39,16 @@ class Readout:
         refused: One row per bad cell: line, column, channel, measure, time (as written; in UTC where it lies ahead), value (as written),
             reason.
         read: Cells that hold something.
+        ambiguous: Good cells of an hour that the clock showed twice, which the file does not tell apart and which count as the earlier: of
+            each such hour first_at, last_at, values.
+        qualities: How many good cells the file itself says to be something else than measured, by what it says.
     """
 
     readings: pl.DataFrame
     refused: pl.DataFrame
     read: int
+    ambiguous: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    qualities: dict[str, int] = field(default_factory=dict[str, int])
 
     def until(self, latest: datetime) -> "Readout":
         """The same with what was measured after `latest` refused: nothing is measured ahead of time."""
@@ -51,7 +58,22 @@ class Readout:
         time = pl.col("measured_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ").alias("time")
         refused = ahead.with_columns(time, pl.col("value").cast(pl.String), pl.lit("in_the_future").alias("reason")).select(*REFUSED)
         both = pl.concat([self.refused, refused], how="vertical_relaxed").sort("line", maintain_order=True)
-        return Readout(self.readings.filter(~is_ahead), both, self.read)
+        return replace(self, readings=self.readings.filter(~is_ahead), refused=both)
+
+
+@dataclass(frozen=True)
+class Times:
+    """The times of a column.
+
+    Attributes:
+        utc: Instants; null where there is none.
+        fault: Why there is none; null where there is.
+        is_unsure: Whether it may as well be an hour later: the clock showed it twice.
+    """
+
+    utc: pl.Series
+    fault: pl.Series
+    is_unsure: pl.Series
 
 
 def read_file(file: Path) -> pl.DataFrame:
@@ -139,7 +161,21 @@ def read_out(frame: pl.DataFrame, mapping: Mapping, first_line: int = 2) -> Read
     )
     readings = good.sort("line", maintain_order=True).select(*READ)
     refused = cells.filter(pl.col("reason").is_not_null()).sort("line", maintain_order=True)
-    return Readout(readings, refused.with_columns(pl.col("text").alias("value")).select(*REFUSED), cells.height)
+    refused = refused.with_columns(pl.col("text").alias("value")).select(*REFUSED)
+    return Readout(readings, refused, cells.height, ambiguous_hours(good, "measured_at"))
+
+
+def ambiguous_hours(good: pl.DataFrame, moment: str) -> list[dict[str, Any]]:
+    """Of each hour whose cells may as well be an hour later: first_at, last_at (ISO 8601), values."""
+    unsure = good.filter("is_unsure").rename({moment: "at"}) if moment != "at" else good.filter("is_unsure")
+    # A clock goes back at most once a month.
+    hours = unsure.group_by(pl.col("at").dt.truncate("1mo").alias("month")).agg(
+        pl.col("at").min().alias("first_at"), pl.col("at").max().alias("last_at"), pl.len().alias("values")
+    )
+    return [
+        {"first_at": first.isoformat(), "last_at": last.isoformat(), "values": values}
+        for _, first, last, values in hours.sort("month").iter_rows()
+    ]
 
 
 def most_frequent_spacing_seconds(times: pl.Series) -> int | None:
@@ -161,6 +197,7 @@ def _cells(timed: pl.DataFrame, name: str, mapping: Mapping) -> pl.DataFrame:
         "time",
         "measured_at",
         "time_fault",
+        "is_unsure",
         pl.col(name).cast(pl.String).str.strip_chars().alias("text"),
     ).filter(text.is_not_null() & (text != ""))
     plain = _decimal_point(frame.get_column("text"))
@@ -192,43 +229,42 @@ def _decimal_point(text: pl.Series) -> pl.Series:
 
 
 def _with_times(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
-    """The rows with `time` as written, `measured_at` in UTC, and `time_fault` where it is none."""
+    """The rows with `time` as written, `measured_at` in UTC, `time_fault` where it is none, and `is_unsure`."""
     column = frame.get_column(mapping.time_column)
     written = column.cast(pl.String).fill_null("")
     if column.dtype == pl.Datetime:
-        utc, fault = _typed_times(column, mapping)
+        times = _typed_times(column, mapping)
     elif column.dtype == pl.Date:
-        utc, fault = _wall_times(column.cast(pl.Datetime("us")), mapping)
+        times = _wall_times(column.cast(pl.Datetime("us")), mapping)
     else:
-        utc, fault = _text_times(written.str.strip_chars(), mapping)
-    return frame.with_columns(written.alias("time"), utc.alias("measured_at"), fault.alias("time_fault"))
+        times = _text_times(written.str.strip_chars(), mapping)
+    columns = written.alias("time"), times.utc.alias("measured_at"), times.fault.alias("time_fault"), times.is_unsure.alias("is_unsure")
+    return frame.with_columns(*columns)
 
 
-def _typed_times(column: pl.Series, mapping: Mapping) -> tuple[pl.Series, pl.Series]:
+def _typed_times(column: pl.Series, mapping: Mapping) -> Times:
     zone = column.dtype.time_zone if isinstance(column.dtype, pl.Datetime) else None
     if zone is None:
         return _wall_times(column.cast(pl.Datetime("us")), mapping)
-    utc = column.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC"))
-    return utc, _fault(utc)
+    return _sure(column.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC")))
 
 
-def _text_times(text: pl.Series, mapping: Mapping) -> tuple[pl.Series, pl.Series]:
+def _text_times(text: pl.Series, mapping: Mapping) -> Times:
     if text.head(SAMPLE_ROWS).str.contains(UNIX).mean() == 1.0:
         number = text.cast(pl.Int64, strict=False)
         utc = pl.select(pl.when(number > 10**11).then(number * 1_000).otherwise(number * 1_000_000)).to_series()
-        utc = utc.cast(pl.Datetime("us", "UTC"))
-        return utc, _fault(utc)
+        return _sure(utc.cast(pl.Datetime("us", "UTC")))
     if (plain := _plain_times(text)) is not None:
-        return plain, _fault(plain)
+        return _sure(plain)
     text = text.str.replace(r"\s+", "T")
     has_offset = text.str.contains(OFFSET) & text.str.contains("T")
     if has_offset.any():
         with_offset = text.str.replace("Z$", "+0000").str.replace(r"([+-]\d{2}):(\d{2})$", "${1}${2}")
-        utc = _parse(with_offset, "%z").dt.convert_time_zone("UTC")
-        if not utc.has_nulls():
-            return utc, _fault(utc)
-        is_naive = utc.is_null() & ~has_offset & _parse(text, "").is_not_null()
-        return utc, pl.select(pl.when(is_naive).then(pl.lit("no_offset")).otherwise(_fault(utc))).to_series()
+        sure = _sure(_parse(with_offset, "%z").dt.convert_time_zone("UTC"))
+        if not sure.utc.has_nulls():
+            return sure
+        is_naive = sure.utc.is_null() & ~has_offset & _parse(text, "").is_not_null()
+        return replace(sure, fault=pl.select(pl.when(is_naive).then(pl.lit("no_offset")).otherwise(sure.fault)).to_series())
     return _wall_times(_parse(text, ""), mapping)
 
 
@@ -271,11 +307,10 @@ def _parse(text: pl.Series, ending: str) -> pl.Series:
     return empty
 
 
-def _wall_times(wall: pl.Series, mapping: Mapping) -> tuple[pl.Series, pl.Series]:
+def _wall_times(wall: pl.Series, mapping: Mapping) -> Times:
     """Instants of times without offset, which need a zone."""
     if wall.null_count() == len(wall):
-        utc = wall.dt.replace_time_zone("UTC")
-        return utc, _fault(utc)
+        return _sure(wall.dt.replace_time_zone("UTC"))
     return utc_of_walls(wall, zone_of(mapping))
 
 
@@ -286,24 +321,30 @@ def zone_of(mapping: Mapping) -> str:
     return mapping.time_zone
 
 
-def utc_of_walls(wall: pl.Series, zone: str) -> tuple[pl.Series, pl.Series]:
+def utc_of_walls(wall: pl.Series, zone: str) -> Times:
     """Instants of a clock's times in the file's order, and why not where a time is none or was skipped by the clock."""
-    known = wall.is_not_null()
     micros = wall.drop_nulls().to_physical()
     is_backwards = len(micros) > 1 and micros[0] > micros[-1]
-    ordered = (micros.reverse() if is_backwards else micros).to_numpy()
-    utc, is_skipped = wall_times_to_utc(ordered, zone)
-    utc, is_skipped = (utc[::-1], is_skipped[::-1]) if is_backwards else (utc, is_skipped)
-    frame = pl.DataFrame({"place": known.arg_true(), "utc": utc, "skipped": is_skipped})
+    found = wall_times_to_utc((micros.reverse() if is_backwards else micros).to_numpy(), zone)
+    order = slice(None, None, -1 if is_backwards else 1)
+    known = pl.DataFrame(
+        {
+            "place": wall.is_not_null().arg_true(),
+            "utc": found.utc[order],
+            "skipped": found.is_skipped[order],
+            "unsure": found.is_unsure[order],
+        }
+    )
     joined = pl.DataFrame({"place": pl.int_range(len(wall), dtype=pl.UInt32, eager=True)}).join(
-        frame.with_columns(pl.col("place").cast(pl.UInt32)), on="place", how="left", maintain_order="left"
+        known.with_columns(pl.col("place").cast(pl.UInt32)), on="place", how="left", maintain_order="left"
     )
     moments = joined.get_column("utc").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     fault = joined.select(
         pl.when(pl.col("utc").is_null()).then(pl.lit("bad_time")).when(pl.col("skipped")).then(pl.lit("skipped_hour"))
     ).to_series()
-    return moments, fault
+    return Times(moments, fault, joined.get_column("unsure").fill_null(value=False))
 
 
-def _fault(utc: pl.Series) -> pl.Series:
-    return pl.select(pl.when(utc.is_null()).then(pl.lit("bad_time"))).to_series()
+def _sure(utc: pl.Series) -> Times:
+    fault = pl.select(pl.when(utc.is_null()).then(pl.lit("bad_time"))).to_series()
+    return Times(utc, fault, pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(utc)))

@@ -29,7 +29,7 @@ def find_load(accounts: Accounts, load_id: str) -> Load:
     return found
 
 
-def noted(mapping: dict[str, Any], header: str, chosen: dict[str, Any], known_from: list[str]) -> str:
+def noted(mapping: dict[str, Any], header: str, chosen: dict[str, Any], known_from: list[str], qualities: dict[str, int]) -> str:
     """What is kept of how a file was read, as the text of `loads.mapping`.
 
     Args:
@@ -37,8 +37,9 @@ def noted(mapping: dict[str, Any], header: str, chosen: dict[str, Any], known_fr
         header: Fingerprint of its columns' names.
         chosen: What a person said of them, now or for a file of the same header before.
         known_from: Earlier imports that had values of the file already.
+        qualities: How many values it says to be something else than measured, by what it says.
     """
-    text = json.dumps(mapping | {"header": header, "chosen": chosen, "known_from": known_from})
+    text = json.dumps(mapping | {"header": header, "chosen": chosen, "known_from": known_from, "qualities": qualities})
     return text if len(text) <= MOST_MAPPING_LETTERS else json.dumps({"known_from": known_from})[:MOST_MAPPING_LETTERS]
 
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import numpy as np
 
@@ -18,8 +17,6 @@ from aurora.errors import Refused
 UNIT_TO_KILO = {"Wh": 1e-3, "kWh": 1.0, "MWh": 1e3, "W": 1e-3, "kW": 1.0}
 POWER_UNITS = frozenset({"W", "kW"})
 LABELS = ("start", "end")
-MICRO = 1_000_000
-DAY_MICROS = 86_400 * MICRO
 
 TIME_NAMES = frozenset(
     "timestamp time datetime date_time date ts ts_utc measured_at utc_timestamp local_time interval_start interval_end interval_start_at"
@@ -103,49 +100,6 @@ def looks_like_totals(values: np.ndarray) -> bool:
         return False
     steps = np.diff(finite)
     return bool((steps >= 0).all() and finite[0] > steps.max(initial=0.0) and finite[-1] > finite[0])
-
-
-def wall_times_to_utc(walls: np.ndarray, zone_name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Instants of wall-clock times of a zone, in the order they were written.
-
-    Where the clock shows an hour twice, a time that appears for the first time is the earlier of the two, for the second time the later.
-
-    Args:
-        walls: Microseconds since 1970 as the clock on the wall counts them.
-        zone_name: Name in the tz database.
-
-    Returns:
-        Microseconds since 1970 in UTC, and which times never were because the clock skipped them.
-    """
-    earlier, later = _offsets(walls, zone_name)
-    utc_earlier, utc_later = walls - earlier, walls - later
-    is_skipped = earlier < later
-    is_twice = earlier > later
-    is_second = np.zeros(len(walls), dtype=bool)
-    seen: set[int] = set()
-    for place in np.flatnonzero(is_twice).tolist():
-        wall = int(walls[place])
-        is_second[place] = wall in seen
-        seen.add(wall)
-    return np.where(is_second, utc_later, utc_earlier), is_skipped
-
-
-def _offsets(walls: np.ndarray, zone_name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Offset of each wall time if it is the earlier and if it is the later of two; a skipped time has them the other way round. [us]"""
-    tz = calendar.zone(zone_name)
-
-    def offset(wall: int, fold: int) -> int:
-        moment = (calendar.EPOCH + timedelta(microseconds=wall)).replace(tzinfo=tz, fold=fold)
-        return int(moment.utcoffset().total_seconds()) * MICRO  # pyright: ignore[reportOptionalMemberAccess]
-
-    days, place = np.unique(walls // DAY_MICROS, return_inverse=True)
-    edges = [(offset(int(day) * DAY_MICROS, 0), offset(int(day + 1) * DAY_MICROS, 1)) for day in days]
-    earlier = np.array([edge[0] for edge in edges], dtype=np.int64)[place] if len(days) else np.zeros(0, dtype=np.int64)
-    later = earlier.copy()
-    changing = np.array([edge[0] != edge[1] for edge in edges], dtype=bool)[place] if len(days) else np.zeros(0, dtype=bool)
-    for index in np.flatnonzero(changing).tolist():
-        earlier[index], later[index] = offset(int(walls[index]), 0), offset(int(walls[index]), 1)
-    return earlier, later
 
 
 def _check_wishes(names: Sequence[str], wishes: Wishes) -> None:

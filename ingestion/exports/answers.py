@@ -16,7 +16,7 @@ CHANNELS = {"Production": "production", "Purchased": "grid_import", "FeedIn": "g
 SECONDS = {"QUARTER_OF_AN_HOUR": 900, "HOUR": 3600, "DAY": 86_400}
 OCTOPUS = "Consumption [kWh]"
 
-Row = tuple[int, str, str, datetime | None, int | None, str, str | None]
+Row = tuple[int, str, str, datetime | None, int | None, str, str | None, str | None]
 
 
 def recognises(head: str) -> bool:
@@ -45,7 +45,7 @@ def _solaredge(details: dict[str, Any]) -> Series | None:
         name = f"{meter['type']} [{unit}]"
         for slot in meter["values"] if meter["type"] in CHANNELS else ():
             if (value := slot.get("value")) is not None:
-                cells.append((len(cells) + 1, name, slot["date"], _wall(slot["date"]), seconds, str(value), None))
+                cells.append((len(cells) + 1, name, slot["date"], _wall(slot["date"]), seconds, str(value), None, None))
     channels = {f"{kind} [{unit}]": channel for kind, channel in CHANNELS.items() if any(f"{kind} [{unit}]" == cell[1] for cell in cells)}
     return _series("solaredge", cells, channels, is_wall=True)
 
@@ -60,7 +60,7 @@ def _intervals(results: list[dict[str, Any]]) -> Iterator[Row]:
         start, end = _instant(one["interval_start"]), _instant(one["interval_end"])
         seconds = int((end - start).total_seconds()) if start is not None and end is not None else None
         if one["consumption"] is not None:
-            yield place, OCTOPUS, one["interval_start"], start, seconds, str(one["consumption"]), None
+            yield place, OCTOPUS, one["interval_start"], start, seconds, str(one["consumption"]), None, None
 
 
 def _series(name: str, cells: list[Row], channels: dict[str, str], *, is_wall: bool = False) -> Series:

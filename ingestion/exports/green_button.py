@@ -19,9 +19,14 @@ NAMESPACE = "naesb.org/espi"
 WATT_HOURS, ENERGY, GAS_COMMODITY, GAS_SERVICE = 72, 12, 7, 1
 REVERSE, CUMULATIVE = 19, (1, 3)
 COST_PER_CURRENCY = 100_000
+# ESPI's QualityOfReading, without those that say no more than that it was measured: valid, raw, validated, verified, revenue-quality.
+QUALITIES = {
+    7: "manually edited", 8: "estimated using reference day", 9: "estimated using linear interpolation", 10: "questionable", 11: "derived",
+    12: "projected", 13: "mixed", 15: "normalized for weather", 16: "other",
+}  # fmt: skip
 CURRENCIES = {36: "AUD", 124: "CAD", 826: "GBP", 840: "USD", 978: "EUR"}
 
-Cell = tuple[int, str, str, datetime | None, int | None, str, str | None]
+Cell = tuple[int, str, str, datetime | None, int | None, str, str | None, str | None]
 
 
 @dataclass
@@ -187,11 +192,11 @@ def _has_reverse(register: Register, registers: list[Register]) -> bool:
 def _cells(register: Register, rule: DstRule | None, has_reverse: bool) -> Iterator[Cell]:  # noqa: FBT001
     """The register's intervals, and as a second series what it gave back where it counts both in one."""
     written = [_interval(register, number, element) for number, element in enumerate(register.intervals, 1)]
-    starts = {start for _, start, _, _ in written if start is not None}
+    starts = {start for _, start, *_ in written if start is not None}
     seen: dict[int, str] = {}
-    values = [value for *_, value in written]
+    values = [value for *_, value, _ in written]
     splits = register.reason is None and not has_reverse and any(value.startswith("-") for value in values)
-    for number, start, length, value in written:
+    for number, start, length, value, quality in written:
         moment = start
         if start is not None and rule is not None:
             twice = seen.setdefault(start, value) != value
@@ -200,19 +205,19 @@ def _cells(register: Register, rule: DstRule | None, has_reverse: bool) -> Itera
         at = _utc(moment)
         head = (number, register.name, "" if start is None else str(start), at, length)
         if not splits:
-            yield (*head, value, register.reason)
+            yield (*head, value, register.reason, quality)
             continue
         is_back = value.startswith("-")
-        yield (*head, "0" if is_back else value, None)
-        yield (number, _reverse(register.name), head[2], at, length, value[1:] if is_back else "0", None)
+        yield (*head, "0" if is_back else value, None, quality)
+        yield (number, _reverse(register.name), head[2], at, length, value[1:] if is_back else "0", None, quality)
 
 
 def _reverse(name: str) -> str:
     return name.replace(" forward", " reverse") if " forward" in name else f"{name} reverse"
 
 
-def _interval(register: Register, number: int, element: Element) -> tuple[int, int | None, int | None, str]:
-    """Number, start, length and value of one interval. [-, s since 1970, s, Wh]"""
+def _interval(register: Register, number: int, element: Element) -> tuple[int, int | None, int | None, str, str | None]:
+    """Number, start, length, value and quality of one interval. [-, s since 1970, s, Wh, -]"""
     start, length = _number(_text(element, "timePeriod/start")), _number(_text(element, "timePeriod/duration"))
     text = _text(element, "value")
     try:
@@ -220,7 +225,8 @@ def _interval(register: Register, number: int, element: Element) -> tuple[int, i
         text = format(value, "f") if value.is_finite() else text
     except InvalidOperation:
         pass
-    return number, start, length or register.length, text
+    quality = QUALITIES.get(_number(_text(element, "ReadingQuality/quality")) or 0)
+    return number, start, length or register.length, text, quality
 
 
 def _channels(registers: list[Register], names: list[str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ CHANNELS = {
 }
 NO_STATES = frozenset({"unavailable", "unknown", "none", ""})
 
-Row = tuple[int, str, str, datetime | None, int | None, str, str | None]
+Row = tuple[int, str, str, datetime | None, int | None, str, str | None, str | None]
 
 
 def read(text: str) -> Series | None:
@@ -49,7 +49,7 @@ def _dashboard(times: list[str], rows: list[list[str]]) -> Series:
         channels[name] = CHANNELS[kind]
         for time, moment, value in zip(times, moments, row[3:], strict=False):
             length = seconds[int(moment.timestamp())] if moment is not None else None
-            cells.append((line, name, time, _plain(moment), length, value.strip(), None))
+            cells.append((line, name, time, _plain(moment), length, value.strip(), None, None))
     frame = pl.DataFrame([cell for cell in cells if cell[5]], schema=CELLS, orient="row")
     return Series("home_assistant", frame, Wishes(time_column=TIME, channels=channels, measure="interval_kwh", label="start"))
 
@@ -60,7 +60,7 @@ def _history(rows: list[list[str]]) -> Series:
     for line, row in enumerate(rows, 2):
         if len(row) < 3 or row[1].strip().lower() in NO_STATES:
             continue
-        cells.append((line, row[0].strip(), row[2].strip(), _plain(_moment(row[2])), None, row[1].strip(), None))
+        cells.append((line, row[0].strip(), row[2].strip(), _plain(_moment(row[2])), None, row[1].strip(), None, None))
     return Series(
         "home_assistant",
         pl.DataFrame(cells, schema=CELLS, orient="row"),

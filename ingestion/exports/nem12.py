@@ -14,17 +14,19 @@ MARKET_ZONE = "Etc/GMT-10"
 HEADER, DETAILS, VALUES, QUALITIES = "100", "200", "300", "400"
 DAY_MINUTES = 1_440
 NULL_QUALITY = "N"
+QUALITIES_BY_LETTER = {"E": "estimated", "S": "substituted", "F": "substituted"}
 CHANNELS = {"E": "grid_import", "B": "grid_export"}
 ENERGY = frozenset({"wh", "kwh", "mwh"})
 
-Row = tuple[int, str, str, datetime | None, int | None, str, str | None]
+Row = tuple[int, str, str, datetime | None, int | None, str, str | None, str | None]
 
 
 def read(text: str) -> Series | None:
     """The file's intervals, a series a register named `<NMI> <suffix> [unit]`; None where it is another kind of file.
 
     `E` registers count what the customer takes, `B` what he gives; those of one connection point make up its import and its export. A value
-    that the file marks as null is none. Registers of other quantities are left out.
+    that the file marks as null is none; one that it marks as estimated or substituted counts and is told. Registers of other quantities are
+    left out.
     """
     if not text[:16].lstrip("\ufeff \r\n").upper().startswith("100,NEM12"):
         return None
@@ -38,7 +40,7 @@ def read(text: str) -> Series | None:
             rows += day
             day = _day(line, name, minutes, record)
         elif kind == QUALITIES and day:
-            day = _without_nulls(day, record)
+            day = _marked(day, record)
         if kind not in {VALUES, QUALITIES}:
             rows, day = rows + day, []
     cells = pl.DataFrame([row for row in rows + day if row[5] or row[6]], schema=CELLS, orient="row")
@@ -63,31 +65,34 @@ def _day(line: int, name: str, minutes: int, record: list[str]) -> list[Row]:
     written = record[1].strip() if len(record) > 1 else ""
     values = [value.strip() for value in record[2 : 2 + number]]
     if not number or DAY_MINUTES % minutes or len(values) < number:
-        return [(line, name, written, None, None, f"{len(record) - 2} values", "cut_short")]
+        return [(line, name, written, None, None, f"{len(record) - 2} values", "cut_short", None)]
     try:
         midnight = datetime.strptime(written, "%Y%m%d")  # noqa: DTZ007 - market time, which its zone is named for later
     except ValueError:
-        return [(line, name, written, None, None, value, "bad_time") for value in values]
-    if _is_null(record, 2 + number):
+        return [(line, name, written, None, None, value, "bad_time", None) for value in values]
+    letter = _letter(record, 2 + number)
+    if letter == NULL_QUALITY:
         return []
+    quality = QUALITIES_BY_LETTER.get(letter)
     step = timedelta(minutes=minutes)
     starts = (midnight + place * step for place in range(number))
-    return [(line, name, str(start), start, minutes * 60, value, None) for start, value in zip(starts, values, strict=True)]
+    return [(line, name, str(start), start, minutes * 60, value, None, quality) for start, value in zip(starts, values, strict=True)]
 
 
-def _without_nulls(day: list[Row], record: list[str]) -> list[Row]:
-    """A day's intervals without those that a quality record, which names them from 1 on, says to be null."""
+def _marked(day: list[Row], record: list[str]) -> list[Row]:
+    """A day's intervals after a quality record, which names them from 1 on: those that it says to be null hold nothing."""
     try:
         first, last = int(record[1]), int(record[2])
     except (ValueError, IndexError):
         return day
-    if not _is_null(record, 3):
-        return day
-    return [(*row[:5], "", row[6]) if first <= place <= last else row for place, row in enumerate(day, 1)]
+    letter = _letter(record, 3)
+    quality, is_null = QUALITIES_BY_LETTER.get(letter), letter == NULL_QUALITY
+    return [(*row[:5], "" if is_null else row[5], row[6], quality) if first <= place <= last else row for place, row in enumerate(day, 1)]
 
 
-def _is_null(record: list[str], place: int) -> bool:
-    return len(record) > place and record[place].strip()[:1].upper() == NULL_QUALITY
+def _letter(record: list[str], place: int) -> str:
+    """The first letter of a quality and method; empty where there is none."""
+    return record[place].strip()[:1].upper() if len(record) > place else ""
 
 
 def _channels(cells: pl.DataFrame) -> dict[str, str]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import polars as pl
 
 from aurora.domain.mapping import UNIT_TO_KILO, ColumnMeaning, Mapping, Wishes
-from ingestion.tables import READ, REFUSED, Readout, fault_of_number, utc_of_walls, zone_of
+from ingestion.tables import READ, REFUSED, Readout, ambiguous_hours, fault_of_number, utc_of_walls, zone_of
 
 TIME = "time"
 SHORTEST_DAY = 23 * 3600
@@ -20,6 +20,7 @@ CELLS = {
     "seconds": pl.Int64,
     "text": pl.String,
     "reason": pl.String,
+    "quality": pl.String,
 }
 
 
@@ -31,7 +32,8 @@ class Series:
         format: The vendor's format.
         cells: One row per value: line, column (the series' name), time (as written), moment (start of the interval, null where it is no
             time), seconds (its length; null where the file does not say), text (the value as written, in the unit that the series' name
-            ends with), reason (why it is refused whatever it holds; null where it may count).
+            ends with), reason (why it is refused whatever it holds; null where it may count), quality (what the file says
+            it is, where that is something else than measured).
         wishes: What the format says that its series mean.
         is_wall: Moments are those of a wall clock, in the zone of the mapping; else UTC.
         costs: What the file says that a series cost: currency and amount, by the series' name.
@@ -71,31 +73,37 @@ class Series:
         others = timed.filter(~pl.col("column").is_in(list(mapping.columns)))
         nowhere = others.with_columns(pl.lit(None, pl.String).alias("channel"), pl.lit(None, pl.String).alias("measure"), value=None)
         cells = pl.concat([*parts, nowhere], how="diagonal_relaxed")
-        good, lonely = _added(cells.filter(pl.col("reason").is_null()), mapping)
+        counting = cells.filter(pl.col("reason").is_null())
+        good, lonely = _added(counting, mapping)
         refused = pl.concat([cells.filter(pl.col("reason").is_not_null()), lonely], how="diagonal_relaxed").sort(
             "line", maintain_order=True
         )
         readings = good.rename({"moment": "measured_at", "seconds": "interval_seconds"}).sort("line", maintain_order=True)
         return Readout(
-            readings.select(*READ), refused.with_columns(pl.col("text").alias("value")).select(*REFUSED), readings.height + refused.height
+            readings.select(*READ),
+            refused.with_columns(pl.col("text").alias("value")).select(*REFUSED),
+            readings.height + refused.height,
+            ambiguous_hours(counting, "moment"),
+            dict(counting.drop_nulls("quality").group_by("quality").len().sort("quality").iter_rows()),
         )
 
 
 def _timed(cells: pl.DataFrame, zone: str | None) -> pl.DataFrame:
-    """The cells with moments in UTC, and why not where a moment is none."""
-    if zone is None:
-        utc, fault = cells.get_column("moment").dt.replace_time_zone("UTC"), pl.Series([None] * cells.height, dtype=pl.String)
-        return _with_reason(cells.with_columns(utc), fault)
+    """The cells with moments in UTC, why not where a moment is none, and whether it may as well be an hour later."""
+    if zone is None or cells.is_empty():
+        in_utc = pl.col("moment").dt.replace_time_zone("UTC")
+        return _with_reason(cells.with_columns(in_utc, fault=pl.lit(None, pl.String), is_unsure=pl.lit(value=False)))
     parts = []
     for part in cells.partition_by("column", maintain_order=True):
-        utc, fault = utc_of_walls(part.get_column("moment"), zone)
-        parts.append(_with_reason(part.with_columns(utc.alias("moment")), fault))
-    return pl.concat(parts) if parts else cells.with_columns(pl.col("moment").dt.replace_time_zone("UTC"))
+        times = utc_of_walls(part.get_column("moment"), zone)
+        columns = times.utc.alias("moment"), times.fault.alias("fault"), times.is_unsure.alias("is_unsure")
+        parts.append(_with_reason(part.with_columns(*columns)))
+    return pl.concat(parts)
 
 
-def _with_reason(cells: pl.DataFrame, fault: pl.Series) -> pl.DataFrame:
+def _with_reason(cells: pl.DataFrame) -> pl.DataFrame:
     is_none = pl.when(pl.col("moment").is_null()).then(pl.lit("bad_time"))
-    return cells.with_columns(pl.coalesce("reason", fault.alias("fault"), is_none).alias("reason"))
+    return cells.with_columns(pl.coalesce("reason", "fault", is_none).alias("reason")).drop("fault")
 
 
 def _read(cells: pl.DataFrame, meaning: ColumnMeaning) -> pl.DataFrame:
@@ -126,7 +134,9 @@ def _added(good: pl.DataFrame, mapping: Mapping) -> tuple[pl.DataFrame, pl.DataF
         once = cells.unique(["column", "measure", "moment", "seconds"], keep="last", maintain_order=True)
         key = ["measure", "moment", "seconds"]
         sums = once.group_by(key, maintain_order=True).agg(
-            pl.col("value").sum(), pl.col("line", "time", "text", "reason", "channel").first(), pl.len().alias("found")
+            pl.col("value").sum(),
+            pl.col("line", "time", "text", "reason", "channel", "quality", "is_unsure").first(),
+            pl.len().alias("found"),
         )
         whole = sums.filter(pl.col("found") == len(names)).with_columns(pl.lit(" + ".join(names)).alias("column"))
         parts.append(whole.select(good.columns))

@@ -1,11 +1,14 @@
 """`aurora import`, `refresh`, `sql`, `simulate`, `replay-rejected`: readings in, numbers out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestration.cli.context import Context, open_context, progress_bars, say, show, show_table
+
+if TYPE_CHECKING:
+    from ingestion.files import LoadSummary
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -118,19 +121,31 @@ def import_file(
             dry_run=dry_run,
             progress=progress,
         )
+    _tell(done)
+    refused = f" The refused rows and why: {done.rejected_file}" if done.rejected_file else ""
+    text = (
+        f"{done.read} values read: {done.new} new, {done.known} known, {done.rejected} refused; {done.first_at} to {done.last_at}.{refused}"
+    )
+    show(done.as_dict(), json, text if dry_run else f"{text} `aurora refresh` brings them into the numbers.")
+
+
+def _tell(done: "LoadSummary") -> None:
+    """Say what a person may want to know of how a file was read."""
     if done.format is not None:
         say(f"Read as a file of {done.format}; flags say otherwise where that is wrong.")
     if done.mapping_from is not None:
         say(f"Columns taken as in the import {done.mapping_from}; flags say otherwise where that is wrong.")
     for doubt in done.doubts:
         say(doubt["sentence"])
+    for hour in done.ambiguous:
+        say(
+            f"{hour['values']} values from {hour['first_at']} on are of an hour that the clock showed twice, and nothing in the file tells"
+            " which of the two: taken as the earlier one. Times in UTC or with offsets would settle it."
+        )
+    for quality, values in done.qualities.items():
+        say(f"{values} values are {quality}, as the file says; they count as they are.")
     for currency, amount in done.costs.items():
         say(f"The file says that its energy cost {amount:,.2f} {currency}.")
-    refused = f" The refused rows and why: {done.rejected_file}" if done.rejected_file else ""
-    text = (
-        f"{done.read} values read: {done.new} new, {done.known} known, {done.rejected} refused; {done.first_at} to {done.last_at}.{refused}"
-    )
-    show(done.as_dict(), json, text if dry_run else f"{text} `aurora refresh` brings them into the numbers.")
 
 
 def _channels(given: list[str]) -> dict[str, str]:
@@ -168,7 +183,8 @@ def _list_imports(context: Context, *, as_json: bool) -> None:
         "loaded_at",
     )
     rows = [
-        {column: getattr(load, column) for column in columns} | {"is_withdrawn": is_withdrawn(context.lake, load.load_id)}
+        {column: getattr(load, column) for column in columns}
+        | {"qualities": loads.notes(load).get("qualities", {}), "is_withdrawn": is_withdrawn(context.lake, load.load_id)}
         for load in loads.all_loads(context.accounts)
     ]
     show_table("Imports", rows, as_json, "imports")

@@ -10,7 +10,8 @@ import pytest
 
 from aurora.accounts import devices
 from aurora.accounts.models import Load
-from aurora.domain.mapping import Wishes, looks_like_totals, propose, wall_times_to_utc
+from aurora.domain.mapping import Wishes, looks_like_totals, propose
+from aurora.domain.wall_clocks import wall_times_to_utc
 from aurora.errors import Refused
 from aurora.lake.store import Lake
 from ingestion import bronze
@@ -196,9 +197,9 @@ def test_wall_times_of_both_dst_days_in_four_zones() -> None:
         ("America/New_York", naive("2026-03-08 01:59"), False, naive("2026-03-08 06:59")),
     ):
         epoch = naive("1970-01-01")
-        utc, is_skipped = wall_times_to_utc(np.array([int((wall - epoch).total_seconds()) * 10**6]), zone)
-        assert is_skipped[0] == skipped
-        assert instant is None or epoch + timedelta(microseconds=int(utc[0])) == instant
+        found = wall_times_to_utc(np.array([int((wall - epoch).total_seconds()) * 10**6]), zone)
+        assert found.is_skipped[0] == skipped
+        assert instant is None or epoch + timedelta(microseconds=int(found.utc[0])) == instant
 
 
 def test_totals_recognised_and_energies_not() -> None:

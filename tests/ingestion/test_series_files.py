@@ -1,6 +1,7 @@
 """Files whose every cell has its own time and length: Green Button, NEM12, Home Assistant; and files that come packed."""
 
 import gzip
+import re
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from aurora.accounts import loads
 from aurora.errors import Refused
 from aurora.lake.store import Lake
 from ingestion import bronze
@@ -223,6 +225,24 @@ NEM12 = """100,NEM12,202606010000,MDP,RET
 300,20260401,{e1},A,,,20260402000000,
 900
 """
+
+
+def test_green_button_says_what_the_utility_estimated(load, lake: Lake) -> None:
+    qualities = iter((8, 0, 9, 17, 8))
+    text = re.sub("<timePeriod>", lambda _: f"<ReadingQuality><quality>{next(qualities)}</quality></ReadingQuality><timePeriod>",
+                  feed(reading_type(1), block("x", [282, 300, -5, 40, 50])))  # fmt: skip
+    done = load(text)
+    assert done.qualities == {"estimated using linear interpolation": 2, "estimated using reference day": 4}
+    assert sums(lake) == {"grid_import": (5, 0.672), "grid_export": (5, 0.005)}
+
+
+def test_nem12_says_what_was_estimated_or_substituted_by_day_and_by_interval(load, lake: Lake, accounts) -> None:
+    day = ",".join(["0.5"] * 48)
+    text = NEM12.format(e1=day, b1=day).replace("300,20260401", "300,20260402", 2).replace(f"{day},A", f"{day},S14", 1)
+    done = load(text.replace("400,1,20,A,,", "400,1,5,E52,,\n400,6,20,A,,"))
+    assert done.qualities == {"estimated": 5, "substituted": 48}
+    assert sums(lake) == {"grid_import": (48, 24.0), "grid_export": (20, 0.01)}
+    assert loads.notes(loads.find_load(accounts, done.load_id))["qualities"] == done.qualities
 
 
 def test_nem12_counts_market_time_units_and_null_quality(load, lake: Lake) -> None:
