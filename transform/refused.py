@@ -12,7 +12,7 @@ from functools import cached_property
 
 import polars as pl
 
-from aurora.domain.topics import covers, patterns_of, split_topic
+from aurora.domain.topics import patterns_of, sole_reader, split_topic
 from aurora.lake import changes
 from aurora.lake.layout import conform_frame
 from aurora.lake.manifest import Publication, Snapshot
@@ -115,14 +115,10 @@ class Refused:
 
     def _owners(self, topics: Iterable[str]) -> pl.DataFrame:
         """Whose each topic is: topic, device_id."""
-        found = {topic: (route[0] if (route := split_topic(topic)) else self._bound_to(topic)) for topic in topics}
+        found = {
+            topic: (route[0] if (route := split_topic(topic)) else sole_reader(topic, self._patterns, self._gateways)) for topic in topics
+        }
         return pl.DataFrame({"topic": list(found), "device_id": list(found.values())}, schema={"topic": pl.String, "device_id": pl.String})
-
-    def _bound_to(self, topic: str) -> str | None:
-        """The one device that reads a foreign topic, as the listener shares them out: a gateway reads what nobody else does."""
-        devices = {device for pattern, device in self._patterns if covers(pattern, topic)}
-        alone = devices - self._gateways or devices
-        return alone.pop() if len(alone) == 1 else None
 
     @cached_property
     def _patterns(self) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from app.api import paging, shapes
 from app.api.access import AsOf, OwnSite, Shared, published
 from app.api.errors import ExactJSON
 from app.queries.reader import rows_of_site
+from aurora.accounts.acknowledgements import known_findings
 from aurora.accounts.models import Overrule
 from aurora.accounts.overrules import all_overrules
 
@@ -40,12 +41,14 @@ def anomalies(
     offset: paging.Offset = 0,
     as_of: AsOf = None,
 ) -> ExactJSON:
-    """Anomalies of the site, the newest first."""
+    """Anomalies of the site, the newest first, with whether somebody knows of them by now."""
     snapshot = published(services, as_of)
     rows = rows_of_site(snapshot, "gold/anomalies", site.site_id).sort("starts_at", "anomaly_id", descending=True)
     rows = rows.filter(pl.col("status") == status) if status else rows
     found = paging.page(request, snapshot, "anomalies", rows, limit, offset)
-    return ExactJSON(found | {"anomalies": [with_params(row) for row in found["anomalies"]]})
+    known = known_findings(services.accounts, [site.site_id])
+    told = [with_params(row) | {"is_acknowledged": row["anomaly_id"] in known} for row in found["anomalies"]]
+    return ExactJSON(found | {"anomalies": told})
 
 
 @router.get("/{site_id}/data-quality", summary="How complete the data are", response_class=ExactJSON, responses=shapes.DATA_QUALITY)

@@ -69,9 +69,9 @@ EXPECTED: dict[str, Any] = {
 ANOMALY: dict[str, Any] = {
     "anomaly_id": "spike-meter-20261114", "device_id": "meter", "site_id": "haus-nord", "channel": "consumption", "kind": "spike",
     "category": "behaviour", "status": "open", "starts_at": "2026-11-14T17:00:00Z", "ends_at": "2026-11-14T18:00:00Z", "observed": 6.4,
-    "expected": 0.9, "severity": "high", "explanation": "Consumption was 6.4 kWh from 18:00 to 19:00; 0.9 kWh are usual then.",
+    "expected": 0.9, "severity": "critical", "explanation": "Consumption was 6.4 kWh from 18:00 to 19:00; 0.9 kWh are usual then.",
     "message_key": "anomaly.spike", "params": {"observed_kwh": 6.4, "expected_kwh": 0.9}, "local_date": "2026-11-14",
-    "baseline_version": "2026-11-09-1",
+    "baseline_version": "2026-11-09-1", "is_acknowledged": False,
 }  # fmt: skip
 QUALITY: dict[str, Any] = {
     "device_id": "meter", "local_date": "2026-11-14", "site_id": "haus-nord", "received": 95, "expected": 96, "duplicates": 2, "late": 1,
@@ -133,6 +133,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "KeptOverruling": {
         "overruled": True, "reason": "The register was read by hand that day.", "event_id": METER_EVENT["event_id"], "site_id": "haus-nord",
+        "decided_at": "2026-11-15T10:10:00Z",
+    },
+    "KeptAcknowledging": {
+        "acknowledged": True, "reason": "The sauna; it was us.", "anomaly_id": ANOMALY["anomaly_id"], "site_id": "haus-nord",
         "decided_at": "2026-11-15T10:10:00Z",
     },
     "RecommendationsPage": PAGE | {"recommendations": [RECOMMENDATION]},

@@ -11,6 +11,7 @@ from app.api import (
     devices,
     documentation,
     errors,
+    findings,
     forecasts,
     jobs,
     keys,
@@ -66,7 +67,7 @@ def build(services: Services, throttle: Throttle | None = None) -> FastAPI:
     errors.install(api)
     # Routes are tried in this order, a fifth of what a report costs where it comes late: what is asked most often comes first.
     frequent, others = (reports, auth, users, sites), (devices, members, keys, tariffs, forecasts, recommendations, tables, conditions)
-    for subject in (*frequent, *others, jobs, overruling):
+    for subject in (*frequent, *others, jobs, overruling, findings):
         api.include_router(subject.router, prefix="/v1")
     documentation.install(api)
     return api

@@ -107,7 +107,7 @@ def _title(table: str) -> str:
 
 
 METER_EVENTS = page_of("meter_events", row_of("gold/meter_events"))
-ANOMALIES = page_of("anomalies", row_of("gold/anomalies", params=dict[str, Any]))
+ANOMALIES = page_of("anomalies", row_of("gold/anomalies", params=dict[str, Any], is_acknowledged=bool))
 DATA_QUALITY = page_of("data_quality", row_of("gold/data_quality"))
 DEVICE_STATUS = page_of("device_status", row_of("gold/device_status"))
 RECOMMENDATIONS = page_of("recommendations", row_of("gold/recommendations", params=dict[str, Any], feedback=str | None))

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from app.queries.changes import Change, DayChanged
+from app.queries.conditions import DeviceState, Finding, Refusals
 from app.queries.meters import Event
 from app.queries.now import SitePower
 from app.queries.overview import Anomalies, Day
@@ -61,8 +62,12 @@ def heading(title: str, subtitle: str = "") -> str:
 
 def hint(words: str) -> str:
     """What to do where there is nothing to show yet; text between backticks is a command."""
-    marked = COMMAND.sub(r"<code>\1</code>", escape(words))
-    return f'<p class="au-hint">{marked}</p>'
+    return f'<p class="au-hint">{_marked(words)}</p>'
+
+
+def _marked(words: str) -> str:
+    """A text of ours, in which what stands between backticks is a command."""
+    return COMMAND.sub(r"<code>\1</code>", escape(words))
 
 
 def power_tiles(now: SitePower) -> list[Tile]:
@@ -209,6 +214,49 @@ def meter_event(event: Event, zone_name: str) -> str:
         f"{escape(text(f'channel.{event.channel}'))}</p><h3>{escape(text(f'meter_kind.{event.kind}'))}</h3>"
         f'<p>{escape(event.evidence)}</p>{reason}<div class="au-chips">{shown}</div></article>'
     )
+
+
+def finding(found: Finding, zone_name: str) -> str:
+    """A finding: how grave, what, since when, what it means, what to do, and who knows of it."""
+    tone = "gain" if found.is_acknowledged else "warn" if found.severity in {"critical", "warning"} else "sure"
+    chips = [(tone, text(f"severity.{found.severity}"))]
+    if found.is_acknowledged:
+        chips.append(("gain", f"{text('state.known')} {text('meters.by', name=found.said_by) if found.said_by else ''}".strip()))
+    known = f"<p>{escape(text('state.because', reason=found.reason))}</p>" if found.reason and found.is_acknowledged else ""
+    of = " · ".join([_when(found.starts_at, zone_name), *([found.device_name] if found.device_name else [])])
+    meaning, action = (text(f"finding.{found.kind}.{part}") for part in ("meaning", "action"))
+    return (
+        f'<article class="au-item au-event"><p class="au-when">{escape(of)}</p><h3>{escape(meaning)}</h3><p>{escape(found.explanation)}</p>'
+        f'<p class="au-do"><b>{escape(text("advice.do"))}:</b> {_marked(action)}</p>{known}{_chips(chips)}</article>'
+    )
+
+
+def device_state(device: DeviceState, zone_name: str) -> str:
+    """A device: whether it is heard from, since when not, and how often it should be."""
+    tone = {"online": "gain", "silent": "warn", "offline": "warn"}.get(device.state, "sure")
+    last = device.last_reading_at
+    words = [text("state.last_reading", at=_when(last, zone_name)) if last else text("state.no_reading")]
+    if device.interval_seconds and device.state not in {"files", "retired"}:
+        every = formats.duration(timedelta(seconds=device.interval_seconds))
+        words.append(text("state.interval_said", every=every) if device.is_interval_said else text("state.rhythm", every=every))
+    return (
+        f'<article class="au-item au-event"><h3>{escape(device.name)}</h3><p>{escape(" · ".join(words))}</p>'
+        f"{_chips([(tone, text(f'device_state.{device.state}'))])}</article>"
+    )
+
+
+def refusals(found: Refusals, zone_name: str) -> str:
+    """What was refused for one reason: how much, of whom, when last."""
+    last = text("state.refused_last", at=_when(found.last_at, zone_name), devices=", ".join(found.device_names))
+    return (
+        f'<article class="au-item au-event"><h3>{escape(found.reason)}</h3><p>{escape(last)}</p>'
+        f"{_chips([('sure', text('state.refused_count', count=found.count))])}</article>"
+    )
+
+
+def _chips(given: Sequence[tuple[str, str]]) -> str:
+    shown = "".join(f'<span class="au-chip au-chip-{tone}">{escape(words)}</span>' for tone, words in given)
+    return f'<div class="au-chips">{shown}</div>'
 
 
 def day_changed(day: DayChanged, site: Site) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from app.pages import cards, changes, meters, overview
+from app.pages import cards, changes, conditions, meters, overview
 from app.pages.logins import signed_in
 from app.services import Services, current
 from aurora.accounts.models import Site, User
@@ -38,13 +38,20 @@ def show() -> None:
         meters.show(services, site, user)
     elif page == "changes":
         changes.show(services, site)
+    elif page == "state":
+        conditions.show(services, site, user)
     else:
         overview.show(services, site)
 
 
 def _pick_page(site: Site) -> str:
     """The page of the address, the Overview where it names none, below links to all of them."""
-    titles = {"overview": text("nav.overview"), "meters": text("meters.title"), "changes": text("changes.title")}
+    titles = {
+        "overview": text("nav.overview"),
+        "state": text("state.title"),
+        "meters": text("meters.title"),
+        "changes": text("changes.title"),
+    }
     asked = st.query_params.get("page", "")
     chosen = asked if asked in titles else next(iter(titles))
     links = "".join(_link(page, title, site, is_chosen=page == chosen) for page, title in titles.items())

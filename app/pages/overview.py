@@ -10,6 +10,7 @@ from app.pages.logins import signed_in
 from app.queries import forecasts, overview
 from app.queries.now import SitePower, live_power
 from app.services import Services, current
+from aurora.accounts.acknowledgements import known_findings
 from aurora.accounts.models import Site
 from aurora.domain import formats
 from aurora.domain.calendar import local_date
@@ -121,8 +122,9 @@ def advice(view: View) -> None:
 
 
 def unusual(view: View) -> None:
-    """Open anomalies."""
-    found = overview.open_anomalies(view.services.reader, view.site)
+    """Open anomalies that nobody said to know of."""
+    known = known_findings(view.services.accounts, [view.site.site_id])
+    found = overview.open_anomalies(view.services.reader, view.site, known)
     with st.container(key="card_unusual"):
         st.html(cards.heading(text("anomalies.title")))
         st.html(cards.anomaly_list(found, view.site.calendar))

@@ -1,5 +1,6 @@
 """What the Overview shows of one site: today, the last days, what is open. The caller asks only for sites its user may see."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -113,11 +114,12 @@ def recommendations(reader: LakeReader, site_ids: list[str], now: datetime) -> l
     return [row for row in found if row["status"] in OPEN_STATES and (row["valid_until"] is None or row["valid_until"] > now)]
 
 
-def open_anomalies(reader: LakeReader, site: Site, most: int = 3) -> Anomalies:
-    """Anomalies of a site that are open."""
+def open_anomalies(reader: LakeReader, site: Site, known: Collection[str] = (), most: int = 3) -> Anomalies:
+    """Anomalies of a site that are open, without those that are known of."""
 
-    def ask(snapshot: Snapshot) -> Anomalies:
-        rows = rows_of_site(snapshot, "gold/anomalies", site.site_id).filter(pl.col("status") == "open").sort("starts_at", descending=True)
-        return Anomalies(rows.height, rows.head(most).to_dicts())
+    def ask(snapshot: Snapshot) -> list[dict[str, Any]]:
+        rows = rows_of_site(snapshot, "gold/anomalies", site.site_id).filter(pl.col("status") == "open")
+        return rows.sort("starts_at", descending=True).to_dicts()
 
-    return reader.answer(("open_anomalies", site.site_id, most), ask)
+    found = [row for row in reader.answer(("open_anomalies", site.site_id), ask) if row["anomaly_id"] not in known]
+    return Anomalies(len(found), found[:most])

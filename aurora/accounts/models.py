@@ -289,6 +289,18 @@ class Overrule(Model):
     decided_at: Mapped[datetime]
 
 
+class Acknowledgement(Model):
+    """What a person said of a finding: that they know of it, or that it shall be told again."""
+
+    __tablename__ = "acknowledgements"
+    anomaly_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    site_id: Mapped[str] = mapped_column(String(64), index=True)
+    is_acknowledged: Mapped[bool] = mapped_column(Boolean)
+    reason: Mapped[str | None] = mapped_column(String(512))
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("users.user_id", ondelete="SET NULL"))
+    decided_at: Mapped[datetime]
+
+
 class Load(Model):
     """One import of a file, so that it can be listed."""
 

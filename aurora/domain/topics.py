@@ -1,5 +1,6 @@
 """MQTT topics and topic filters: Aurora's own, and those bound to a device."""
 
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 OWN_TOPICS = ("aurora/v1/+/readings", "aurora/v1/+/weather", "aurora/v1/+/status")
@@ -32,3 +33,16 @@ def covers(pattern: str, topic: str) -> bool:
         if place >= len(narrow) or narrow[place] == "#" or level not in {"+", narrow[place]}:
             return False
     return len(wide) == len(narrow)
+
+
+def sole_reader(topic: str, readers: Iterable[tuple[str, str]], gateways: Collection[str]) -> str | None:
+    """The one device that reads a foreign topic, as the listener shares them out: a gateway reads what nobody else does.
+
+    Args:
+        topic: What was published to.
+        readers: Topic filter and id of the device that it is bound to.
+        gateways: Ids of devices that are gateways.
+    """
+    devices = {device for pattern, device in readers if covers(pattern, topic)}
+    alone = devices.difference(gateways) or devices
+    return alone.pop() if len(alone) == 1 else None

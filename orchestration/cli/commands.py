@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import brokers, data, invitations, keeping, members, meters, models, people, places, running, sources
+from orchestration.cli import brokers, data, findings, invitations, keeping, members, meters, models, people, places, running, sources
 
 cli = typer.Typer(
     name="aurora",
@@ -41,5 +41,6 @@ cli.add_typer(places.site, name="site")
 cli.add_typer(places.device, name="device")
 cli.add_typer(members.member, name="member")
 cli.add_typer(meters.meter_event, name="meter-event")
+cli.add_typer(findings.finding, name="finding")
 cli.add_typer(people.user, name="user")
 cli.add_typer(brokers.mosquitto, name="mosquitto")

@@ -104,6 +104,7 @@ MATRIX: dict[str, dict[str, object]] = {
     "GET /v1/sites/{site_id}/device-status": READ,
     "GET /v1/sites/{site_id}/meter-events": READ,
     "PUT /v1/meter-events/{event_id}": NOBODY,
+    "PUT /v1/anomalies/{anomaly_id}": NOBODY,
     "GET /v1/tables/{layer}/{name}": PERSON,
     "POST /v1/forecast/train_model": ADMIN,
     "GET /v1/jobs/{job_id}": ADMIN,
@@ -121,6 +122,7 @@ IDS = {
     "job_id": "no-job",
     "recommendation_id": "nothing",
     "event_id": "nothing",
+    "anomaly_id": "nothing",
     "layer": "gold",
     "name": "energy_daily",
 }

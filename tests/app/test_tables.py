@@ -24,7 +24,7 @@ from aurora.lake.manifest import MANIFEST, newest
 from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
-from tests.app.published import publish, publish_energy, recommendation_rows
+from tests.app.published import publish, publish_energy, recommendation_rows, republish
 
 PASSWORD = "correct horse battery"
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
@@ -231,6 +231,30 @@ def test_overruling_lies_over_what_was_published_and_needs_the_right(
     with accounts.transaction() as session:
         session.execute(update(Membership).where(Membership.user_id == bob_id).values(role="viewer"))
     assert bob.put(f"/v1/meter-events/e-{MINE}", json={"overruled": False}).status_code == 403
+    with accounts.transaction() as session:
+        session.execute(update(Membership).where(Membership.user_id == bob_id).values(role="owner"))
+
+
+def test_finding_that_somebody_knows_of_stays_known_through_refreshes_and_saying_so_needs_the_right(
+    clients: dict[str, TestClient], lake: Lake, accounts: Accounts
+) -> None:
+    rows = [row("gold/anomalies", whose) | {"anomaly_id": f"a-{whose}", "params": "{}"} for whose in (MINE, THEIRS)]
+    frame = pl.DataFrame(pa.Table.from_pylist(rows, schema=TABLES["gold/anomalies"].schema))
+    bob, path = clients["bob"], f"/v1/sites/{MINE}/anomalies"
+    for acknowledged in (True, False, True):
+        republish(lake, accounts, {"gold/anomalies": frame}, NOW)
+        kept = bob.put(f"/v1/anomalies/a-{MINE}", json={"acknowledged": acknowledged, "reason": "the sauna"})
+        assert (kept.status_code, kept.json()["acknowledged"], kept.json()["reason"]) == (200, acknowledged, "the sauna")
+        republish(lake, accounts, {"gold/anomalies": frame}, NOW)
+        assert [one["is_acknowledged"] for one in bob.get(path).json()["anomalies"]] == [acknowledged]
+    assert bob.put(f"/v1/anomalies/a-{MINE}", json={"acknowledged": "maybe"}).status_code == 400
+    assert bob.put(f"/v1/anomalies/a-{MINE}", json={"acknowledged": True, "reason": "x" * 513}).status_code == 400
+    for body in (b"{", b'{"acknowledged": true}', b"[]"):
+        assert bob.put(f"/v1/anomalies/a-{THEIRS}", content=body).status_code == 404
+    bob_id = people.user_by_name(accounts, "bob").user_id
+    with accounts.transaction() as session:
+        session.execute(update(Membership).where(Membership.user_id == bob_id).values(role="viewer"))
+    assert bob.put(f"/v1/anomalies/a-{MINE}", json={"acknowledged": False}).status_code == 403
     with accounts.transaction() as session:
         session.execute(update(Membership).where(Membership.user_id == bob_id).values(role="owner"))
 

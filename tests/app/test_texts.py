@@ -16,8 +16,11 @@ RULE_IDS = re.findall(r'Advice\(\s*"([a-z_]+)"', (ROOT / "aurora" / "domain" / "
 CALL = re.compile(r"""\btext\(\s*["']([a-z_]+(?:\.[a-z0-9_]+)+)["']""")
 # Texts of a page's template: `$login_title` is `login.title`.
 TEMPLATE = re.compile(r"\$(app|login|account)_([a-z_]+)")
-# Keys put together from a channel, a state, a role, a kind of decision, a figure or a length of time where they are used.
-PUT_TOGETHER = ("channel.", "now.", "week.", "forecast.", "login.", "age.", "account.role_", "meter_kind.", "column.")
+# Keys put together from a channel, a state, a role, a kind of decision or finding, a figure or a length of time where they are used.
+PUT_TOGETHER = (
+    "channel.", "now.", "week.", "forecast.", "login.", "age.", "account.role_", "meter_kind.", "column.", "finding.", "severity.",
+    "device_state.",
+)  # fmt: skip
 # Keys that are the `message_key` of an anomaly or recommendation.
 TOLD = ("anomaly.", *(f"advice.{rule_id}." for rule_id in RULE_IDS))
 
