@@ -282,7 +282,9 @@ def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> tuple[
 
     Of equal readings in the file the first counts.
     """
-    once = readings.unique([*KEY, "interval_seconds", "value"], keep="first", maintain_order=True)
+    same = [*KEY, "interval_seconds", "value"]
+    is_rising = (readings.get_column("measured_at").diff().drop_nulls() > timedelta(0)).all()
+    once = readings if is_rising else readings.unique(same, keep="first", maintain_order=True)
     if once.is_empty() or not device_id:
         return once, []
     newest = (
@@ -293,7 +295,8 @@ def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> tuple[
         .select(*KEY, "interval_seconds", "value", "source")
         .collect()
     )
-    same = [*KEY, "interval_seconds", "value"]
+    if newest.is_empty():
+        return once, []
     sources = newest.join(once, on=same, how="semi", nulls_equal=True).get_column("source").unique().sort()
     known_from = [source.removeprefix(IMPORTED) for source in sources.to_list() if source.startswith(IMPORTED)]
     return once.join(newest, on=same, how="anti", nulls_equal=True, maintain_order="left"), known_from

@@ -26,6 +26,8 @@ SWITCHES = {
     "DATA_WRITER__DISABLE_COMPRESSION": "true",
     "EXTRACT__WORKERS": "1",
     "LOAD__WORKERS": "1",
+    # Its state stays in its folder; it would be landed as a table of its own, for which dlt imports pandas.
+    "RESTORE_FROM_DESTINATION": "false",
 }
 
 
@@ -43,7 +45,7 @@ def land_load(lake: Lake, stamps: bronze.Stamps, state: Path, load_id: str, devi
     """
     if readings.is_empty():
         return
-    with dlt_switches():
+    with dlt_switches(state):
         _run_pipeline(lake, stamps, state, load_id, device_id, readings, now)
 
 
@@ -106,10 +108,14 @@ def _payload(row: dict[str, Any]) -> str:
 
 
 @contextmanager
-def dlt_switches() -> Iterator[None]:
-    """dlt's settings for the block: nothing is reported, one worker, plain files."""
-    before = {name: os.environ.get(name) for name in SWITCHES}
-    os.environ.update(SWITCHES)
+def dlt_switches(state: Path) -> Iterator[None]:
+    """dlt's settings for the block: nothing is reported, one worker, plain files, a folder of its own instead of ours."""
+    # Where dlt finds no file of secrets it imports Streamlit to ask for some, which takes longer than a small load.
+    (state / ".dlt").mkdir(parents=True, exist_ok=True)
+    (state / ".dlt" / "secrets.toml").touch()
+    switches = SWITCHES | {"DLT_PROJECT_DIR": str(state)}
+    before = {name: os.environ.get(name) for name in switches}
+    os.environ.update(switches)
     try:
         yield
     finally:

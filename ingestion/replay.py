@@ -115,7 +115,7 @@ def _standing(lake: Lake, name: str, part: list[Waiting], said: list[Sequence[An
     rows = [(at, place, *one) for at, (payload, ones) in enumerate(zip(part, keys, strict=True)) for place, one in enumerate(ones)]
     if not rows:
         return [() for _ in part]
-    types = pl.DataFrame(TABLES[name].schema.empty_table()).schema
+    types = pl.Schema(TABLES[name].schema)
     schema = {"payload": pl.Int64, "place": pl.Int64} | {column: types[column] for column in key}
     asked = pl.DataFrame(rows, schema=schema, orient="row")
     came = pl.DataFrame({"payload": range(len(part)), "came_at": [one.received_at for one in part]})

@@ -159,7 +159,7 @@ def read_out(frame: pl.DataFrame, mapping: Mapping, first_line: int = 2) -> Read
         .alias("measured_at"),
         pl.col("number").alias("value"),
     )
-    readings = good.sort("line", maintain_order=True).select(*READ)
+    readings = (good if len(mapping.columns) == 1 else good.sort("line", maintain_order=True)).select(*READ)
     refused = cells.filter(pl.col("reason").is_not_null()).sort("line", maintain_order=True)
     refused = refused.with_columns(pl.col("text").alias("value")).select(*REFUSED)
     return Readout(readings, refused, cells.height, ambiguous_hours(good, "measured_at"))
@@ -180,7 +180,7 @@ def ambiguous_hours(good: pl.DataFrame, moment: str) -> list[dict[str, Any]]:
 
 def most_frequent_spacing_seconds(times: pl.Series) -> int | None:
     """The step that the times make most often; None for fewer than two times. [s]"""
-    steps = times.drop_nulls().unique().sort().diff().drop_nulls().dt.total_seconds()
+    steps = times.drop_nulls().sort().diff().drop_nulls().dt.total_seconds()
     steps = steps.filter((steps > 0) & (steps <= MOST_SECONDS))
     return None if steps.is_empty() else int(steps.mode().min())  # pyright: ignore[reportArgumentType]
 

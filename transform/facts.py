@@ -145,7 +145,7 @@ def _plain(value: Any) -> Any:
 
 
 def _frame(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=pl.DataFrame(TABLES[table].schema.empty_table()).schema)
+    return pl.DataFrame(rows, schema=pl.Schema(TABLES[table].schema))
 
 
 def _update(

@@ -133,7 +133,7 @@ def rows(snapshot: Snapshot, question: Question) -> Iterator[pl.DataFrame]:
 
 
 def _file(system: Any, path: str, question: Question, keep: pl.Expr) -> Iterator[pl.DataFrame]:
-    schema = pl.DataFrame(TABLES[question.name].file_schema.empty_table()).schema
+    schema = pl.Schema(TABLES[question.name].file_schema)
     rule = _rule(question.name)
     needed = {*question.columns, *(limit.column for limit in question.limits), *([rule[0]] if rule else [])}
     with system.open_input_file(path) as file:

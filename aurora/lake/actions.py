@@ -6,14 +6,16 @@
 
 import json
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties
 from deltalake.transaction import AddAction, RemoveAction
 
+from aurora.domain.calendar import EPOCH
 from aurora.lake.checksums import COMMIT_CHECKSUM, commit_checksum
 from aurora.lake.tables import LakeTable
 
@@ -25,18 +27,28 @@ STATISTICS = frozenset(
 def statistics_of(rows: pa.Table, table: LakeTable) -> str:
     """Statistics of a file as Delta keeps them, by which readers leave files out: the rows, least and greatest values, nulls."""
     wanted = STATISTICS | set(table.key) | set(table.scope)
-    # Arrow's own scalars import pandas when they become Python's, which costs a starting process more than a second.
-    frame = pl.DataFrame(rows.select([name for name in rows.schema.names if name in wanted]))
-    least, greatest = frame.select(pl.all().min()).row(0, named=True), frame.select(pl.all().max()).row(0, named=True)
-    valued = [name for name, value in least.items() if value is not None]
+    columns = {name: rows[name] for name in rows.schema.names if name in wanted}
+    ends = {name: _ends(column) for name, column in columns.items()}
+    valued = [name for name, (least, _) in ends.items() if least is not None]
     return json.dumps(
         {
             "numRecords": rows.num_rows,
-            "minValues": {name: _as_json(least[name]) for name in valued},
-            "maxValues": {name: _as_json(greatest[name]) for name in valued},
-            "nullCount": frame.null_count().row(0, named=True),
+            "minValues": {name: ends[name][0] for name in valued},
+            "maxValues": {name: ends[name][1] for name in valued},
+            "nullCount": {name: column.null_count for name, column in columns.items()},
         }
     )
+
+
+def _ends(column: pa.ChunkedArray) -> tuple[Any, Any]:
+    """The least and the greatest value as JSON has them; None where there is none."""
+    if not pa.types.is_timestamp(column.type):
+        found = pc.min_max(column).as_py()
+        return _as_json(found["min"]), _as_json(found["max"])
+    # Arrow's own scalars of time import pandas when they become Python's, which costs a starting process more than a second.
+    found = pc.min_max(column.cast(pa.int64())).as_py()
+    moments = [None if us is None else EPOCH + timedelta(microseconds=us) for us in (found["min"], found["max"])]
+    return _as_json(moments[0]), _as_json(moments[1])
 
 
 def _as_json(value: Any) -> Any:

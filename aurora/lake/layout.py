@@ -69,7 +69,7 @@ def site_column(table: LakeTable) -> str | None:
 
 def conform_frame(frame: pl.DataFrame, table: LakeTable) -> pl.DataFrame:
     """The columns of the table's files, null where `frame` has none."""
-    schema = pl.DataFrame(table.file_schema.empty_table()).schema
+    schema = pl.Schema(table.file_schema)
     missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in schema.items() if name not in frame.columns]
     return frame.with_columns(missing).select([pl.col(name).cast(kind) for name, kind in schema.items()])
 

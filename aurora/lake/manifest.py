@@ -58,7 +58,7 @@ class Snapshot:
     def scan(self, name: str, between: Sequence[Between] = ()) -> pl.LazyFrame:
         """Rows of a published table; none where it was not published yet."""
         if name not in self.versions:
-            return pl.LazyFrame(schema=pl.DataFrame(TABLES[name].file_schema.empty_table()).schema)
+            return pl.LazyFrame(schema=pl.Schema(TABLES[name].file_schema))
         return self.lake.scan(name, version=self.versions[name], between=between)
 
 
@@ -143,7 +143,7 @@ class Publication:
             "published_versions": json.dumps(self.before.versions | self._versions),
             "code_version": self.code_version,
         }
-        arrow = pl.DataFrame([row], schema=pl.DataFrame(TABLES[MANIFEST].schema.empty_table()).schema).to_arrow()
+        arrow = pl.DataFrame([row], schema=pl.Schema(TABLES[MANIFEST].schema)).to_arrow()
         self.lease.confirm()
         self.lake.land(MANIFEST, arrow)
         return self.refresh_id

@@ -204,7 +204,7 @@ class Lake:
         return self._whole.checked(self.storage.local_paths([f"{name}/{path}" for path in paths], self.scratch))
 
     def _scan_files(self, table: LakeTable, paths: Sequence[str]) -> pl.LazyFrame:
-        schema = pl.DataFrame(table.file_schema.empty_table()).schema
+        schema = pl.Schema(table.file_schema)
         if not paths:
             return pl.LazyFrame(schema=schema)
         files = self.local_files(table.name, paths)
@@ -342,7 +342,7 @@ class Lake:
         if not table.partition:
             return [self._write_file(table, rows, {}, row_group)]
         column = table.partition[0]
-        ordered = rows.sort_by(column)
+        ordered = rows if _is_sorted(rows[column]) else rows.sort_by(column)
         runs = pc.run_end_encode(ordered[column].combine_chunks())
         ends = runs.run_ends.to_pylist()
         values, starts = runs.values.to_pylist(), [0, *ends[:-1]]
@@ -394,6 +394,10 @@ class Lake:
             opened.update_incremental()
         if self.sync:
             self.storage.sync(f"{table.name}/_delta_log/{opened.version():020d}.json")
+
+
+def _is_sorted(days: pa.ChunkedArray) -> bool:
+    return not pc.any(pc.less(days.slice(1), days.slice(0, len(days) - 1))).as_py()
 
 
 def open_lake(uri: str, *, sync: bool = False, scratch: Path | None = None) -> Lake:

@@ -78,7 +78,7 @@ def pull(lake: Lake, state: Path, source: Source, targets: Sequence[Target], ask
         for target in targets:
             yield from _asked(lake, source, target, ask, known, outcomes, now)
 
-    with dlt_switches():
+    with dlt_switches(state):
         pipeline = dlt.pipeline(pipeline_name=f"{PIPELINE}_{_plain(source)}", destination=bronze_rows(), pipelines_dir=str(state))
         pipeline.run(rows()).raise_on_failed_jobs()
     return list(outcomes.values())

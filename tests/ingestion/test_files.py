@@ -1,6 +1,10 @@
 """Files of energy data: every value is read, known or rejected, and lands as what it means."""
 
 import csv
+import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -43,6 +47,22 @@ def load(lake: Lake, accounts, settings, site, tmp_path: Path):
 def landed(lake: Lake) -> list[tuple]:
     frame = lake.scan(bronze.READINGS).sort("received_at", "measured_at", "channel", "sequence").collect()
     return frame.select("device_id", "channel", "measure", "measured_at", "interval_seconds", "value").rows()
+
+
+def test_import_neither_reads_another_programs_settings_nor_loads_what_it_does_not_need(lake: Lake, site, tmp_path: Path) -> None:
+    file, foreign = tmp_path / "file.csv", tmp_path / ".dlt"
+    file.write_text("timestamp,consumption\n2026-10-01T00:00:00Z,1.5\n2026-10-01T00:15:00Z,2\n")
+    foreign.mkdir()
+    (foreign / "config.toml").write_text("this is somebody else's and no TOML")
+    command = [sys.executable, "-X", "importtime", "-m", "orchestration.cli", "import", str(file), "--site", site.site_id, "--json"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    assert json.loads(done.stdout)["new"] == 2
+    modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "dlt" in modules
+    assert modules.isdisjoint({"pandas", "streamlit", "plotly"}), "each costs a second at every start"
+    assert lake.scan(bronze.READINGS).collect().height == 2
 
 
 def test_file_lands_once_and_is_known_the_second_time(load, lake: Lake, accounts) -> None:
