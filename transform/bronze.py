@@ -9,6 +9,7 @@ import polars as pl
 
 from aurora.domain.meters.power import LONGEST_HOLD_SECONDS
 from aurora.domain.meters.registers import REACH, REACH_HOURS
+from aurora.lake.among import among
 from aurora.lake.store import Lake
 
 READINGS = "bronze/readings"
@@ -110,7 +111,7 @@ class Bronze:
     def newest(self, device_ids: Iterable[str]) -> pl.DataFrame:
         """The readings of each device that are measured last."""
         # The whole of bronze may be larger than memory: first the times alone, then the days that hold them.
-        last = self._scan(device_ids).group_by("device_id").agg(pl.col("measured_at").max()).collect(engine="streaming")
+        last = self._of(self.files, device_ids).group_by("device_id").agg(pl.col("measured_at").max()).collect(engine="streaming")
         dates = last["measured_at"].dt.date().unique().implode()
         paths = self.files.filter(pl.col("measured_date").is_in(dates))["path"].to_list()
         rows = self.lake.scan(READINGS, paths=paths)
@@ -121,14 +122,11 @@ class Bronze:
         ends = pl.col("measured_at") + pl.duration(seconds=pl.col("interval_seconds").fill_null(0))
         held = timedelta(seconds=LONGEST_HOLD_SECONDS)
         found = (
-            self._scan(device_ids)
+            self._of(self.files, device_ids)
             .group_by("device_id")
             .agg((pl.col("measured_at").min() - DAY).dt.epoch("us").alias("start_us"), (ends.max() + held).dt.epoch("us").alias("end_us"))
         )
         return found.collect(engine="streaming")
-
-    def _scan(self, device_ids: Iterable[str]) -> pl.LazyFrame:
-        return self.lake.scan(READINGS, paths=self.files["path"].to_list()).filter(pl.col("device_id").is_in(list(device_ids)))
 
     def _overlapping(self, ranges: Sequence[Range], ends: pl.Expr) -> pl.DataFrame:
         starts = pl.col("measured_date").cast(pl.Datetime("us", "UTC"))
@@ -140,9 +138,10 @@ class Bronze:
         return self.files.filter(keep)
 
     def _rows(self, measure: str, files: pl.DataFrame, device_ids: Iterable[str]) -> pl.DataFrame:
-        files = files.filter(_may_hold(measure))
-        rows = self.lake.scan(READINGS, paths=files["path"].to_list()).filter(pl.col("device_id").is_in(list(device_ids)))
-        return rows.filter(pl.col("measure") == measure).collect()
+        return self._of(files.filter(_may_hold(measure)), device_ids).filter(pl.col("measure") == measure).collect()
+
+    def _of(self, files: pl.DataFrame, device_ids: Iterable[str]) -> pl.LazyFrame:
+        return self.lake.scan(READINGS, paths=files["path"].to_list()).filter(among("device_id", device_ids))
 
 
 def _may_hold(measure: str) -> pl.Expr:

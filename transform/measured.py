@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from aurora.lake.among import among
 from aurora.lake.manifest import Publication
 from transform import scope
 
@@ -39,11 +40,11 @@ def update(publication: Publication, rebuilt: pl.DataFrame, days: pl.DataFrame, 
         main_devices: Those that alone say from when to when their site is measured.
     """
     sites = days["site_id"].unique().to_list()
-    held = publication.scan("dims/measured_channels").filter(pl.col("site_id").is_in(sites)).select(SPAN_COLUMNS).collect()
+    held = publication.scan("dims/measured_channels").filter(among("site_id", sites)).select(SPAN_COLUMNS).collect()
     found = _spans(rebuilt)
     lost = _ends_in(held, days, found)
     if not lost.is_empty():
-        silver = publication.scan("silver/energy").filter(pl.col("site_id").is_in(sites)).collect()
+        silver = publication.scan("silver/energy").filter(among("site_id", sites)).collect()
         elsewhere = silver.join(days, on=["site_id", "local_date"], how="anti").join(lost, on=SITE_PAIR, how="semi")
         held = pl.concat([held.join(lost, on=SITE_PAIR, how="anti"), _spans(elsewhere)])
     spans = (
@@ -51,7 +52,7 @@ def update(publication: Publication, rebuilt: pl.DataFrame, days: pl.DataFrame, 
         .group_by("site_id", *PAIR)
         .agg(pl.col("first_at").min(), pl.col("last_at").max(), pl.col("first_local_date").min(), pl.col("last_local_date").max())
     )
-    before = publication.scan("dims/measured_channels").filter(pl.col("site_id").is_in(sites)).select(SPAN_COLUMNS).collect()
+    before = publication.scan("dims/measured_channels").filter(among("site_id", sites)).select(SPAN_COLUMNS).collect()
     is_main = pl.col("device_id").is_in(main_devices)
     moved = pl.concat([_moved(before, spans), _moved(before.filter(is_main), spans.filter(is_main))]).unique()
     return Measured(spans.select(SPAN_COLUMNS), moved)

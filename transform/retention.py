@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from aurora.domain.calendar import local_dates, local_hours
 from aurora.domain.meters.power import GAP_IN_SPACINGS, LEAST_GAP_SECONDS
 from aurora.lake import changes
+from aurora.lake.among import among
 from aurora.lake.checksums import checksum
 from aurora.lake.layout import conform
 from aurora.lake.manifest import Publication, Snapshot
@@ -163,7 +164,7 @@ def _energy_of(publication: Publication, units: pl.DataFrame, day: date, until: 
     start = datetime.combine(day, datetime.min.time(), UTC)
     longest = timedelta(seconds=float(held["held_seconds"].max() or 0)) if held.height else timedelta()  # pyright: ignore[reportArgumentType]
     silver = publication.scan("silver/energy", [Between("interval_start_at", start, start + DAY + longest)])
-    rows = silver.filter(pl.col("device_id").is_in(devices)).collect().join(held, on="device_id", how="left")
+    rows = silver.filter(among("device_id", devices)).collect().join(held, on="device_id", how="left")
     ends = pl.lit(start + DAY) + pl.duration(seconds=pl.col("held_seconds").fill_null(0))
     columns = ("device_id", "channel", "interval_start_at", "energy_kwh", "covered_seconds", "quality", "span_start_at", "span_seconds")
     return rows.filter(pl.col("interval_start_at") < ends).select(*columns, measured_date=pl.lit(day), received_until=pl.lit(until))
@@ -171,7 +172,7 @@ def _energy_of(publication: Publication, units: pl.DataFrame, day: date, until: 
 
 def _held_after(lake: Lake, day: date, devices: list[str], max_gap_seconds: dict[str, int]) -> pl.DataFrame:
     """How long past midnight the last power sample of the day can hold: device_id, held_seconds."""
-    power = _rows_of(lake, day).filter((pl.col("measure") == "power_kw") & pl.col("device_id").is_in(devices)).collect()
+    power = _rows_of(lake, day).filter((pl.col("measure") == "power_kw") & among("device_id", devices)).collect()
     spacing = power.group_by("device_id", "channel").agg(
         pl.col("measured_at").unique().sort().diff().median().dt.total_seconds(fractional=True)
     )

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from aurora.lake.among import among
 from transform.bronze import READINGS, Bronze
 from transform.quality import is_live
 
@@ -38,7 +39,7 @@ def learn(bronze: Bronze, device_ids: list[str], now: datetime) -> pl.DataFrame:
             break
         since = now - timedelta(days=days)
         files = bronze.files.filter(pl.col("measured_date") >= since.date())
-        rows = bronze.lake.scan(READINGS, paths=files["path"].to_list()).filter(pl.col("device_id").is_in(left))
+        rows = bronze.lake.scan(READINGS, paths=files["path"].to_list()).filter(among("device_id", left))
         found = pl.concat([found, spacings(rows.filter((pl.col("measured_at") >= since) & is_live()))])
         left = sorted(set(device_ids) - set(found["device_id"]))
     return found

@@ -16,6 +16,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from aurora.domain import calendar
+from aurora.lake.among import among
 from aurora.lake.manifest import Snapshot
 from aurora.lake.store import Between
 from transform import scope
@@ -56,7 +57,7 @@ def _held(published: Snapshot, days: pl.DataFrame, device_ids: list[str]) -> pl.
         return pl.DataFrame(schema={"device_id": pl.String})
     first, last = days["local_date"].min(), days["local_date"].max()
     near = Between("measured_date", first - 2 * DAY, last + 3 * DAY)  # pyright: ignore[reportOptionalOperand, reportOperatorIssue]
-    rows = published.scan(SEALED, [near]).filter(pl.col("device_id").is_in(device_ids)).drop("refresh_id").collect()
+    rows = published.scan(SEALED, [near]).filter(among("device_id", device_ids)).drop("refresh_id").collect()
     return rows.sort("measured_date").unique(QUARTER, keep="last")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from aurora.domain.channels import CHANNELS as ALL_CHANNELS
+from aurora.lake.among import among
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between
 from transform.judge import of_devices, wording
@@ -81,7 +82,7 @@ def judge_silence(publication: Publication, devices: pl.DataFrame, sites: pl.Dat
     is_retired = (pl.col("retired_at") <= now).fill_null(value=False)
     live = devices.filter(~pl.col("is_import") & ~is_retired).select("device_id")
     facts = {site["site_id"]: site for site in sites.to_dicts()}
-    status = publication.scan("gold/device_status").filter(pl.col("site_id").is_in(list(facts))).collect()
+    status = publication.scan("gold/device_status").filter(among("site_id", facts)).collect()
     silent = of_devices.dated(
         find_silent(status.join(live, on="device_id", how="semi")), {site: known["time_zone"] for site, known in facts.items()}
     )
@@ -117,7 +118,7 @@ def _hourly(publication: Publication, weeks: pl.DataFrame, before: timedelta) ->
     """Hourly gold of the weeks, and of a time before the earliest of them."""
     first, last = _span(weeks)
     hourly = publication.scan(HOURLY, [Between("local_date", first - before, last + WEEK)])
-    hourly = hourly.filter(pl.col("site_id").is_in(weeks.get_column("site_id").unique().to_list()))
+    hourly = hourly.filter(among("site_id", weeks["site_id"].unique()))
     if not before:
         hourly = hourly.join(
             weeks.lazy(), left_on=["site_id", pl.col("local_date").dt.truncate("1w")], right_on=["site_id", "week_start_date"], how="semi"
@@ -148,7 +149,7 @@ def _daily(publication: Publication, weeks: pl.DataFrame) -> pl.DataFrame:
     """Daily gold of the weeks' sites, as far back as baselines look."""
     first, last = _span(weeks)
     daily = publication.scan("gold/energy_daily", [Between("local_date", first - reach(), last)])
-    return daily.filter(pl.col("site_id").is_in(weeks.get_column("site_id").unique().to_list())).collect()
+    return daily.filter(among("site_id", weeks["site_id"].unique())).collect()
 
 
 def _only_devices(publication: Publication) -> dict[tuple[str, str], str]:
