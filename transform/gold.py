@@ -42,7 +42,7 @@ def build(publication: Publication, workbench: Workbench, days: pl.DataFrame, fa
     sites = days["site_id"].unique().to_list()
     of_sites = pl.col("site_id").is_in(sites)
     ids = sorted(facts.devices.filter(of_sites)["device_id"])
-    workbench.lay_out(
+    made = workbench.make(
         {
             "silver_energy": _enumerated(_silver(publication, days), sites, ids),
             "sites": _enumerated(facts.sites.filter(of_sites), sites, ids),
@@ -51,10 +51,10 @@ def build(publication: Publication, workbench: Workbench, days: pl.DataFrame, fa
             "tariff_prices": facts.prices,
             "calendar_quarters": _enumerated(touched_calendar(days, facts.zones), sites, ids),
             "energy_daily_untouched": _untouched(publication, days, facts),
-        }
+        },
+        (*BY_DAY, "energy_monthly"),
     )
-    workbench.build()
-    return Gold(days, {name: _strings(workbench.table(name)) for name in (*BY_DAY, "energy_monthly")})
+    return Gold(days, {name: _strings(rows) for name, rows in made.items()})
 
 
 def commit(publication: Publication, gold: Gold) -> None:
@@ -83,13 +83,13 @@ def _untouched(publication: Publication, days: pl.DataFrame, facts: Facts) -> pl
         .join(days.lazy(), on=["site_id", "local_date"], how="anti")
         .collect()
     )
-    months_long = _month_lengths(months, facts)
+    months_long = _month_lengths(months, facts.zones)
     return rows.join(months_long, on=["site_id", "local_month"], how="left").drop("refresh_id")
 
 
-def _month_lengths(months: pl.DataFrame, facts: Facts) -> pl.DataFrame:
+def _month_lengths(months: pl.DataFrame, zones: dict[str, str]) -> pl.DataFrame:
     """site_id, local_month and the month's length on the site's calendar: month_seconds."""
-    lengths = [month_seconds(month, facts.zones[site]) for site, month in months.select("site_id", "local_month").iter_rows()]
+    lengths = [month_seconds(month, zones[site]) for site, month in months.select("site_id", "local_month").iter_rows()]
     return months.with_columns(pl.Series("month_seconds", lengths, dtype=pl.Int64))
 
 
