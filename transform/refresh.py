@@ -17,7 +17,22 @@ from aurora.lake import changes, manifest
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between, Lake
 from aurora.settings import Settings
-from transform import compaction, facts, gold, measured, metered, metering, revisions, scope, sealed, silver, status, switches, workbench
+from transform import (
+    compaction,
+    facts,
+    gold,
+    measured,
+    metered,
+    metering,
+    revisions,
+    scope,
+    sealed,
+    silver,
+    standing,
+    status,
+    switches,
+    workbench,
+)
 from transform.bronze import READINGS, Bronze
 from transform.facts import Facts
 from transform.refused import REJECTED, Refused
@@ -140,6 +155,7 @@ class _Run:
             found += self._rebuild(chunk, known, bronze)
             self.progress(done, todo.height, "rebuilding site-days")
         with self._timed("publish"):
+            self._tell_what_stands(changed, known)
             status.update(self.publication, known.devices, changed, self.now, self.withdrawn, bronze)
             self.refused.update(self.publication, todo)
             from transform.judge import judge_silence
@@ -154,6 +170,12 @@ class _Run:
         pending = sum(len(dates) for dates in later.values())
         log.info("refreshed", readings_in=readings_in, days_touched=todo.height, pending_days=pending, seconds=self.seconds)
         return Refreshed(refresh_id, readings_in, todo.height, pending, found, self.seconds)
+
+    def _tell_what_stands(self, changed: pl.DataFrame, known: Facts) -> None:
+        """What cannot follow on days whose raw readings are gone. Of a whole rebuild nobody knows what is new."""
+        found = standing.find(self.publication, changed.clear() if self.is_whole else changed, known, self.now)
+        if not found.is_empty():
+            self.publication.add("gold/revisions", found)
 
     def _arrived(self, known: Facts, full: bool) -> tuple[pl.DataFrame, int]:  # noqa: FBT001
         """New rows of bronze, as many as memory holds; where everything is rebuilt the newest of each device. And how many are read."""

@@ -1,6 +1,6 @@
 """Devices of the caller's sites: made, read, changed, moved, retired, deleted."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException
@@ -16,6 +16,7 @@ from aurora.accounts.facts import DeviceChanges, Facts, NewDevice
 from aurora.accounts.models import Device, Site
 from aurora.domain.texts import text
 from aurora.lake.history import has_readings
+from aurora.lake.sealing import READING_FACTS, sealed_days
 
 router = APIRouter(tags=["devices"], responses={401: {}, 404: {}}, route_class=JudgedLast)
 EquippedSite = Annotated[Site, Depends(site_for("change_devices"))]
@@ -44,6 +45,20 @@ class KnownDevice(NewDevice):
     is_import: bool = Field(description="Whether it stands for the site's imported files.")
     retired_at: datetime | None
     created_at: datetime
+
+
+class SealedDaysOfDevice(Facts):
+    """UTC days whose raw readings are gone, so that their figures stand."""
+
+    first_date: date
+    last_date: date
+    days: int
+
+
+class AlteredDevice(KnownDevice):
+    """The facts of a device after a change, and the days that it cannot reach."""
+
+    sealed_days: SealedDaysOfDevice | None = Field(description="Where a fact changed by which its readings are read; null where none.")
 
 
 class KnownDevices(Facts):
@@ -79,11 +94,12 @@ def device(own: OwnDevice) -> ExactJSON:
     return ExactJSON(facts(own))
 
 
-@router.put("/devices/{device_id}", summary="Change a device", response_class=ExactJSON, responses=answer(KnownDevice) | {403: {}})
+@router.put("/devices/{device_id}", summary="Change a device", response_class=ExactJSON, responses=answer(AlteredDevice) | {403: {}})
 def change_device(own: ChangedDevice, caller: Caller, given: DeviceToChange, visible: VisibleSites, services: Shared) -> ExactJSON:
     """The facts of a device after those given were changed.
 
-    `site_id` moves it with its history, which an owner alone may; from `retired_at` on nothing of it is taken.
+    `site_id` moves it with its history, which an owner alone may; from `retired_at` on nothing of it is taken. `sealed_days` are those that
+    another factor, channel or exchange does not reach.
     """
     changes: dict[str, Any] = given.model_dump(exclude_unset=True)
     if "topic" in changes:
@@ -99,7 +115,9 @@ def change_device(own: ChangedDevice, caller: Caller, given: DeviceToChange, vis
     if changes.get("kind", own.kind) != own.kind and "gateway" in {changes["kind"], own.kind}:
         # The key of a gateway speaks for every device of the site.
         refuse_without("manage_keys", services, caller, own.site_id)
-    return ExactJSON(facts(things.change_device(services.accounts, own.device_id, by=caller.user_id, **changes)))
+    changed = things.change_device(services.accounts, own.device_id, by=caller.user_id, **changes)
+    stands = sealed_days(services.reader.snapshot(), own.device_id) if READING_FACTS & changes.keys() else None
+    return ExactJSON(facts(changed) | {"sealed_days": stands.as_dict() if stands else None})
 
 
 @router.delete("/devices/{device_id}", summary="Delete a device", status_code=204, responses={403: {}, 409: {}})

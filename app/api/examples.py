@@ -99,6 +99,7 @@ RECOMMENDATION: dict[str, Any] = {
 # FastAPI leaves nulls out of the examples that a model brings itself, so those that hold one stand here.
 ANSWERS: dict[str, dict[str, Any]] = {
     "KnownDevice": DEVICE,
+    "AlteredDevice": DEVICE | {"sealed_days": None},
     "KnownDevices": {"devices": [DEVICE]},
     "KnownContract": TARIFF,
     "Member": MEMBER,
@@ -133,7 +134,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "KeptOverruling": {
         "overruled": True, "reason": "The register was read by hand that day.", "event_id": METER_EVENT["event_id"], "site_id": "haus-nord",
-        "decided_at": "2026-11-15T10:10:00Z",
+        "decided_at": "2026-11-15T10:10:00Z", "is_sealed": False,
     },
     "KeptAcknowledging": {
         "acknowledged": True, "reason": "The sauna; it was us.", "anomaly_id": ANOMALY["anomaly_id"], "site_id": "haus-nord",

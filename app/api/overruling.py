@@ -11,6 +11,7 @@ from app.api.access import Caller, Shared, VisibleSites, refuse_without
 from app.api.bodies import JudgedLast
 from aurora.accounts.overrules import LONGEST_REASON, overrule
 from aurora.domain.texts import text
+from aurora.lake.sealing import sealed_of
 
 router = APIRouter(prefix="/meter-events", tags=["sites"], responses={401: {}, 403: {}, 404: {}}, route_class=JudgedLast)
 
@@ -30,6 +31,7 @@ class KeptOverruling(Overruling):
     event_id: str
     site_id: str
     decided_at: datetime
+    is_sealed: bool = Field(description="Whether the raw readings of its day are gone, so that no total follows.")
 
 
 def own_event(event_id: str, caller: Caller, visible: VisibleSites, services: Shared) -> dict[str, Any]:
@@ -48,11 +50,13 @@ OwnEvent = Annotated[dict[str, Any], Depends(own_event)]
 
 @router.put("/{event_id}", summary="Overrule how a meter was read")
 def overrule_event(own: OwnEvent, caller: Caller, services: Shared, given: Overruling) -> KeptOverruling:
-    """Reverse a decision, or let it stand again; every total follows with the next refresh."""
+    """Reverse a decision, or let it stand again; every total follows with the next refresh, but on days whose raw readings are gone."""
     kept = overrule(
         services.accounts, own["event_id"], device_id=own["device_id"], site_id=own["site_id"], is_overruled=given.overruled,
         reason=given.reason, by=caller.user_id, now=datetime.now(UTC),
     )  # fmt: skip
+    is_sealed = bool(sealed_of(services.reader.snapshot(), [(own["device_id"], own["at"])]))
     return KeptOverruling(
-        overruled=kept.is_overruled, reason=kept.reason, event_id=kept.event_id, site_id=kept.site_id, decided_at=kept.decided_at
-    )
+        overruled=kept.is_overruled, reason=kept.reason, event_id=kept.event_id, site_id=kept.site_id, decided_at=kept.decided_at,
+        is_sealed=is_sealed,
+    )  # fmt: skip

@@ -206,7 +206,7 @@ def meter_event(event: Event, zone_name: str) -> str:
     state = text("meters.overruled") if event.is_overruled else text("meters.stands")
     by = text("meters.by", name=event.said_by) if event.said_by else ""
     chips = [("sure", moved), ("sure", f"{state} {by}".strip())]
-    chips += [("gain", text("meters.pending"))] if event.is_pending else []
+    chips += [("gain", text("meters.sealed") if event.is_sealed else text("meters.pending"))] if event.is_pending else []
     shown = "".join(f'<span class="au-chip au-chip-{name}">{escape(words)}</span>' for name, words in chips)
     reason = f"<p>{escape(text('meters.because', reason=event.reason))}</p>" if event.reason else ""
     return (
@@ -273,6 +273,8 @@ def day_changed(day: DayChanged, site: Site) -> str:
 
 def _changed(change: Change, site: Site) -> str:
     before, after = (_figure(change.column, value, site.currency) for value in (change.before, change.after))
+    if change.before == change.after:
+        return text("changes.stands", name=text(f"column.{change.column}"), figure=before)
     return text("changes.line", name=text(f"column.{change.column}"), before=before, after=after)
 
 

@@ -11,6 +11,7 @@ from aurora.accounts.memberships import members_of
 from aurora.accounts.models import Overrule, Site
 from aurora.accounts.overrules import all_overrules
 from aurora.lake.manifest import Snapshot
+from aurora.lake.sealing import sealed_of
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Event:
         energy_kwh: How far totals would differ without it; None where nobody knows.
         is_overruled: Whether a person reversed it.
         is_pending: Whether the published totals do not reckon with what was said last.
+        is_sealed: Whether they never will: the raw readings of its day are gone.
         said_by: User name of who decided last; None for a rule, or for whoever is no member here.
         reason: Why, in their words.
     """
@@ -35,6 +37,7 @@ class Event:
     energy_kwh: float | None
     is_overruled: bool
     is_pending: bool
+    is_sealed: bool
     said_by: str | None
     reason: str | None
 
@@ -52,7 +55,9 @@ def events(reader: LakeReader, accounts: Accounts, site: Site, most: int) -> Eve
 
     def ask(snapshot: Snapshot) -> tuple[int, list[dict[str, Any]]]:
         rows = rows_of_site(snapshot, "gold/meter_events", site.site_id).sort("at", "event_id", descending=True)
-        return rows.height, rows.head(most).to_dicts()
+        shown = rows.head(most).to_dicts()
+        sealed = sealed_of(snapshot, [(row["device_id"], row["at"]) for row in shown])
+        return rows.height, [row | {"is_sealed": (row["device_id"], row["at"]) in sealed} for row in shown]
 
     count, rows = reader.answer(("meter_events", site.site_id, most), ask)
     names = {device.device_id: device.name for device in all_devices(accounts, site.site_id)}
@@ -74,6 +79,7 @@ def _event(row: dict[str, Any], names: dict[str, str], people: dict[str, str], s
         energy_kwh=row["energy_kwh_affected"],
         is_overruled=is_overruled,
         is_pending=is_overruled != bool(row["is_overruled"]),
+        is_sealed=row["is_sealed"],
         said_by=people.get(said.user_id or "") if said else None,
         reason=said.reason if said else None,
     )

@@ -52,6 +52,8 @@ def _decide(event_id: str, reason: str | None, json: bool, *, is_overruled: bool
 
     from aurora.accounts import overrules
     from aurora.errors import Unknown
+    from aurora.lake import manifest
+    from aurora.lake.sealing import sealed_of
 
     context = open_context()
     found = _events(context).filter(pl.col("event_id") == event_id)
@@ -63,8 +65,10 @@ def _decide(event_id: str, reason: str | None, json: bool, *, is_overruled: bool
         now=datetime.now(UTC),
     )  # fmt: skip
     what = "is reversed" if is_overruled else "stands again"
-    line = f"The {row['kind']} of {row['device_id']} at {row['at']:%Y-%m-%d %H:%M} UTC {what}. `aurora refresh` reckons with it."
-    show({"event_id": event_id, "is_overruled": is_overruled}, json, line)
+    is_sealed = bool(sealed_of(manifest.newest(context.lake), [(row["device_id"], row["at"])]))
+    then = "The raw readings of its day are gone: its figures stand." if is_sealed else "`aurora refresh` reckons with it."
+    line = f"The {row['kind']} of {row['device_id']} at {row['at']:%Y-%m-%d %H:%M} UTC {what}. {then}"
+    show({"event_id": event_id, "is_overruled": is_overruled, "is_sealed": is_sealed}, json, line)
 
 
 def _events(context: Context) -> "pl.DataFrame":

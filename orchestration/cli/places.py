@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.cli.context import open_context, say, show, show_table
+from orchestration.cli.context import Context, open_context, say, show, show_table
 from orchestration.cli.facts import NOTHING, as_fact, with_site_facts
 from orchestration.cli.members import moment
+
+if TYPE_CHECKING:
+    from aurora.lake.sealing import SealedDays
 
 site = typer.Typer(help="Places whose energy is measured.", no_args_is_help=True)
 device = typer.Typer(help="What measures, and its keys.", no_args_is_help=True)
@@ -176,9 +179,21 @@ def set_device(
         facts["channels"] = as_inputs([pair for pair in channel if pair])
     if replaced_at is not None:
         facts["replacements"] = [as_replacement(told) for told in replaced_at if told] or None
-    devices.change_device(open_context().accounts, device, topic=topic, **facts)
+    context = open_context()
+    devices.change_device(context.accounts, device, topic=topic, **facts)
     facts |= {} if topic is None else {"topic": topic}
-    show({"device_id": device, "changed": sorted(facts)}, json, f"{device}: {len(facts)} facts changed.")
+    stands = _standing_days(context, device, facts)
+    told = f" {stands.sentence(device)}" if stands else ""
+    changed = {"device_id": device, "changed": sorted(facts), "sealed_days": stands.as_dict() if stands else None}
+    show(changed, json, f"{device}: {len(facts)} facts changed.{told}")
+
+
+def _standing_days(context: Context, device: str, changed: dict[str, Any]) -> "SealedDays | None":
+    """The days of a device that the change of these facts does not reach any more."""
+    from aurora.lake import manifest
+    from aurora.lake.sealing import READING_FACTS, sealed_days
+
+    return sealed_days(manifest.newest(context.lake), device) if READING_FACTS & changed.keys() else None
 
 
 @device.command("retire")
