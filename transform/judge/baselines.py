@@ -73,12 +73,14 @@ def fit_baselines(hours: pl.DataFrame, weeks: pl.DataFrame) -> pl.DataFrame:
         Rows of `meta/baselines`: site_id, channel, week_start_date, parameters (JSON; lists by slot, null where fewer than two hours
         were measured), version (the method and a hash of the parameters).
     """
-    trailing = (
-        hours.filter(pl.col("is_whole") & pl.col("energy_kwh").is_not_null())
-        .join(pl.DataFrame({"weeks_later": range(1, TRAILING_WEEKS + 1)}), how="cross")
-        .with_columns(pl.col("week_start_date") + pl.duration(weeks=pl.col("weeks_later")))
-        .join(weeks, on=_KEY, how="semi")
+    # Each wanted week asks for the weeks before it: to hand on every hour to all weeks after it took gigabytes in a large rebuild.
+    before = weeks.join(pl.DataFrame({"weeks_earlier": range(1, TRAILING_WEEKS + 1)}), how="cross").select(
+        *_KEY, (pl.col("week_start_date") - pl.duration(weeks=pl.col("weeks_earlier"))).alias("measured_week")
     )
+    measured = hours.filter(pl.col("is_whole") & pl.col("energy_kwh").is_not_null()).select(
+        "site_id", "channel", pl.col("week_start_date").alias("measured_week"), "local_date", "slot", "energy_kwh"
+    )
+    trailing = measured.join(before, on=["site_id", "channel", "measured_week"], maintain_order="left")
     whole = trailing.group_by(_KEY).agg(
         pl.col("local_date").n_unique().alias("days"),
         pl.col("energy_kwh").mean().alias("mean_kwh"),
