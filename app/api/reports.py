@@ -15,8 +15,8 @@ from app.api import encoding, negotiation
 from app.api.access import AsOf, OwnSubject, Shared, Subject, VisibleSites, published
 from app.api.errors import ExactJSON, InputError
 from app.api.shapes import ComparisonAnswer, SummaryAnswer, TrendAnswer
+from app.queries import calendars, device_reports, reports
 from app.queries import comparison as comparing
-from app.queries import device_reports, reports
 from app.queries.periods import Interval, Period, Range, base_of, days_range, named
 from app.services import Services
 from aurora.accounts.models import Site
@@ -73,6 +73,7 @@ def trends(
     """The buckets that begin in the range, each whole: gold's columns for a site, the measured channels for a device."""
     form = negotiation.choose(request)
     snapshot = published(services, as_of)
+    subject = _placed(services, subject, snapshot)
     etag = negotiation.tag(request, form, snapshot.refresh_id, _facts(subject))
     if form != negotiation.JSON:
         span = _history_or(services, snapshot, subject, start_date, end_date)
@@ -99,9 +100,14 @@ def trends(
 async def summary(subject: OwnSubject, request: Request, services: Shared, period: Period = "today", as_of: AsOf = None) -> Response:
     """Totals of a named period in the site's local days; what is not over yet ends with today."""
     form = negotiation.choose(request, [negotiation.JSON])
+    # What is known needs no thread, which costs more than the answer; whether the caller may see it was asked before.
+    calendar = services.reader.at_hand(calendars.question(subject.site)) if as_of is None else None
+    if calendar is None:
+        subject = await run_in_threadpool(lambda: _placed(services, subject, published(services, as_of)))
+    else:
+        subject = Subject(calendars.with_calendar(subject.site, calendar[1]), subject.device)
     today = local_date(datetime.now(UTC), subject.site.calendar)
     question = SummaryOf(subject.site.site_id, subject.name, subject.site.calendar, period, *named(period, today))
-    # What is known needs no thread, which costs more than the answer; whether the caller may see it was asked before.
     at_hand = services.reader.at_hand(question) if as_of is None else None
     snapshot, known = at_hand or await run_in_threadpool(known_summary, services, subject, question, as_of)
     etag = negotiation.tag(request, form, snapshot.refresh_id, _facts(subject), today)
@@ -128,6 +134,8 @@ def comparison(
     if compare_to not in {"previous_period", "last_year", "peers"} and compare_to not in sites:
         raise HTTPException(404, text("api.compare_to_unknown", compare_to=compare_to))
     snapshot = with_energy(services, published(services, as_of), subject)
+    subject = _placed(services, subject, snapshot)
+    sites = {name: calendars.site_of(services.reader, snapshot, site) for name, site in sites.items() if name == compare_to}
     today = local_date(datetime.now(UTC), subject.site.calendar)
     etag = negotiation.tag(request, form, snapshot.refresh_id, _facts(subject), _site_facts(sites.get(compare_to)), today)
     if held := negotiation.unchanged(request, etag):
@@ -138,6 +146,11 @@ def comparison(
     current, base = _both(services, snapshot, subject, period, compare_to, sites, today)
     body = {**head, "period": period, "current": current, "base": base, "changes": comparing.changes(current, base)}
     return ExactJSON(body, headers=negotiation.headers(etag))
+
+
+def _placed(services: Services, subject: Subject, snapshot: Snapshot) -> Subject:
+    """The subject with the calendar of a publication, by which its days and hours are named."""
+    return Subject(calendars.site_of(services.reader, snapshot, subject.site), subject.device)
 
 
 def _both(
