@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from aurora.lake.among import among
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between, Lake
 from transform import rhythm
@@ -16,8 +17,12 @@ LEAST_SILENCE_SECONDS = 20
 # A reading that comes later, or is from further ahead, says nothing of its device's clock.
 MOST_CLOCK_ERROR_SECONDS = 3 * 3600
 DEFAULT_INTERVAL_SECONDS = 900
+# Services of weather are asked every hour, and say it by the hour.
+WEATHER_INTERVAL_SECONDS = 3600
+WEATHER_STATION = "weather_station"
 OFFLINE, SILENT = "offline", "silent"
 LISTENED_FOR = timedelta(days=30)
+RECENTLY = timedelta(days=2)
 
 
 STATUS = "gold/device_status"
@@ -74,18 +79,19 @@ def update(
     """Write `gold/device_status`: `online` within two of a device's intervals of what it last measured, then `silent`; before it `unknown`.
 
     `offline` is a device that said so itself, or whose last will did, and that was not heard from since. The interval is the device's own,
-    else the rhythm of its readings, else 15 minutes.
+    else the rhythm of its readings, else 15 minutes, of weather stations an hour. What these observed are their readings.
 
     Args:
         publication: Where it is committed.
-        devices: device_id, site_id, interval_seconds, is_import.
+        devices: device_id, site_id, kind, interval_seconds, is_import.
         changed: New rows of `bronze/readings`.
         now: Our clock.
         withdrawn: Rows of `bronze/readings` that were taken out.
         bronze: All readings.
     """
     published = publication.scan(STATUS).drop("refresh_id", "site_id").collect()
-    known = devices.join(_heard(published, changed, heard_still(bronze, withdrawn)), on="device_id", how="left")
+    observed = _observed(publication.lake, devices, published, now)
+    known = devices.join(_heard(published, changed, heard_still(bronze, withdrawn), observed), on="device_id", how="left")
     known = known.join(_clocks(published, changed), on="device_id", how="left")
     known = known.join(said_offline(publication.lake, now - LISTENED_FOR), on="device_id", how="left")
     known = known.join(published.select("device_id", "spacing_seconds", pl.col("state").alias("state_before")), on="device_id", how="left")
@@ -97,11 +103,22 @@ def update(
     publication.replace(STATUS, rows, pl.concat([published["device_id"], rows["device_id"]]).unique().to_frame())
 
 
-def _heard(published: pl.DataFrame, changed: pl.DataFrame, left: pl.DataFrame) -> pl.DataFrame:
-    """The newest reading of each device, where `left` holds instead of what was published."""
+def _observed(lake: Lake, devices: pl.DataFrame, published: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """The newest observation of each weather station of the last days: device_id, last_reading_at, measured_until_at."""
+    stations = devices.filter(pl.col("kind") == WEATHER_STATION)["device_id"]
+    known = published.drop_nulls("last_reading_at")["device_id"]
+    since = now - (RECENTLY if stations.is_in(known.implode()).all() else LISTENED_FOR)
+    rows = lake.scan("bronze/weather", between=[Between("measured_at", since)]) if len(stations) else lake.scan("bronze/weather", paths=[])
+    past = rows.filter(among("station_id", stations) & ~pl.col("is_forecast") & (pl.col("measured_at") <= now))
+    newest = past.group_by(pl.col("station_id").alias("device_id")).agg(pl.col("measured_at").max().alias("last_reading_at"))
+    return newest.with_columns(pl.col("last_reading_at").alias("measured_until_at")).collect()
+
+
+def _heard(published: pl.DataFrame, changed: pl.DataFrame, left: pl.DataFrame, observed: pl.DataFrame) -> pl.DataFrame:
+    """The newest reading or observation of each device, where `left` holds instead of what was published."""
     until = pl.coalesce("measured_until_at", "last_reading_at").alias("measured_until_at")
     held = published.select("device_id", "last_reading_at", until).join(left, on="device_id", how="anti")
-    both = pl.concat([held, left, _newest(changed.lazy()).collect()])
+    both = pl.concat([held, left, _newest(changed.lazy()).collect(), observed])
     return both.group_by("device_id").agg(pl.col(HEARD[1:]).max())
 
 
@@ -122,7 +139,9 @@ def _with_rhythm(known: pl.DataFrame, changed: pl.DataFrame, now: datetime, bron
 
 
 def _state(now: datetime) -> pl.Expr:
-    interval = pl.coalesce("interval_seconds", "spacing_seconds", pl.lit(DEFAULT_INTERVAL_SECONDS))
+    is_station = pl.col("kind") == WEATHER_STATION
+    usual = pl.when(is_station).then(pl.lit(WEATHER_INTERVAL_SECONDS)).otherwise(pl.lit(DEFAULT_INTERVAL_SECONDS))
+    interval = pl.coalesce("interval_seconds", "spacing_seconds", usual)
     limit_seconds = pl.max_horizontal(interval * SILENT_AFTER_INTERVALS, pl.lit(LEAST_SILENCE_SECONDS))
     until = pl.col("measured_until_at")
     return (

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from aurora.accounts import devices
+from aurora.lake.tables import TABLES
 from transform import rhythm
 
 NOW = datetime(2026, 6, 8, 12, tzinfo=UTC)
@@ -101,3 +103,26 @@ def test_rhythm_is_the_usual_spacing_but_for_outages_and_bursts(gaps: list[int],
     at = [NOW + timedelta(seconds=sum(gaps[:place])) for place in range(len(gaps) + 1)]
     found = rhythm.spacings(pl.DataFrame({"device_id": DEVICE, "measured_at": at, "received_at": NOW}).lazy())
     assert found["spacing_seconds"].to_list() == ([] if expected is None else [expected])
+
+
+def test_weather_station_is_heard_by_what_it_observed_and_silent_after_two_hours(neighbourhood: Any) -> None:
+    devices.add_device(neighbourhood.accounts, "berlin", name="sky", kind="weather_station", device_id="sky")
+
+    def land_weather(at: datetime, received_at: datetime, *, is_forecast: bool = False) -> None:
+        row = {"station_id": "sky", "quantity": "temperature_celsius", "measured_at": at, "value": 4.0, "is_forecast": is_forecast,
+               "source": "open_meteo", "received_at": received_at}  # fmt: skip
+        neighbourhood.lake.land("bronze/weather", pa.Table.from_pylist([row], schema=TABLES["bronze/weather"].schema))
+
+    def status(after: timedelta) -> tuple[str, datetime | None]:
+        neighbourhood.refresh(NOW + after)
+        return neighbourhood.table("gold/device_status").filter(device_id="sky").select("state", "last_reading_at").row(0)
+
+    land_weather(NOW + timedelta(hours=5), NOW, is_forecast=True)
+    assert status(timedelta()) == ("unknown", None)
+    land_weather(NOW - timedelta(days=20), NOW)
+    assert status(timedelta()) == ("silent", NOW - timedelta(days=20))
+    land_weather(NOW, NOW + timedelta(minutes=34))
+    assert status(timedelta(minutes=119)) == ("online", NOW)
+    assert status(timedelta(minutes=121)) == ("silent", NOW)
+    assert neighbourhood.table("gold/anomalies").is_empty()
+    assert status(timedelta(days=40)) == ("silent", NOW)

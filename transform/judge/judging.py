@@ -20,6 +20,7 @@ from transform.judge.devices import find_silent
 from transform.judge.hours import CHANNELS, unfold
 from transform.judge.sun import day_centres, find_clock_shifts, find_swaps
 from transform.judge.usage import find_usage
+from transform.status import WEATHER_STATION
 
 WEEK = timedelta(weeks=1)
 STILL_OPEN = timedelta(hours=1)
@@ -75,12 +76,14 @@ def judge_silence(publication: Publication, devices: pl.DataFrame, sites: pl.Dat
 
     Args:
         publication: The refresh, after its commit of `gold/device_status`.
-        devices: device_id, is_import, retired_at.
+        devices: device_id, kind, is_import, retired_at.
         sites: One row per site, as for `judge`.
         now: Our clock.
     """
     is_retired = (pl.col("retired_at") <= now).fill_null(value=False)
-    live = devices.filter(~pl.col("is_import") & ~is_retired).select("device_id")
+    # A service of weather that does not answer is silent at every site at once; `gold/device_status` and `aurora status` tell of it.
+    is_judged = ~pl.col("is_import") & ~is_retired & (pl.col("kind") != WEATHER_STATION)
+    live = devices.filter(is_judged).select("device_id")
     facts = {site["site_id"]: site for site in sites.to_dicts()}
     status = publication.scan("gold/device_status").filter(among("site_id", facts)).collect()
     silent = of_devices.dated(

@@ -76,8 +76,8 @@ KINDS = {
     "silent": Kind(
         "data", "warning",
         "What it last measured ended longer ago than two of its intervals (what `interval_seconds` says, else the rhythm of its own"
-        " readings, else 900 s), or its last will says offline. Devices of files and retired ones are not judged. The finding goes when"
-        " the device is back; from three hours on a `gap` tells of it.",
+        " readings, else 900 s), or its last will says offline. Devices of files, retired ones and weather stations are not judged. The"
+        " finding goes when the device is back; from three hours on a `gap` tells of it.",
         True,
     ),
     "reset": Kind("meter", "warning", _DECISION, False),
