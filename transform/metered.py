@@ -1,13 +1,16 @@
 """What people say of meters: the factor and the channels of a device's readings, exchanges that are known, decisions they reversed."""
 
 import json
+from datetime import timedelta
 
 import polars as pl
 
 from aurora.domain.calendar import QUARTER_SECONDS
 from aurora.domain.meters.power import LONGEST_HOLD_SECONDS
 from aurora.lake.manifest import Snapshot
+from aurora.lake.sealing import sealed_of
 
+DAY = timedelta(days=1)
 REPLACEMENTS = {"device_id": pl.String, "channel": pl.String, "at": pl.Datetime("us", "UTC"), "start_kwh": pl.Float64}
 
 
@@ -52,7 +55,7 @@ def replacements(devices: pl.DataFrame) -> pl.DataFrame:
 
 
 def reversed_since(before: Snapshot, overruled: dict[str, str], devices: pl.DataFrame) -> pl.DataFrame:
-    """Where decisions stand that people have reversed, or let stand again, since a publication.
+    """Where decisions stand that people have reversed, or let stand again, since a publication; not among sealed days, which stand.
 
     Args:
         before: Its `gold/meter_events` say what was reversed then.
@@ -63,7 +66,8 @@ def reversed_since(before: Snapshot, overruled: dict[str, str], devices: pl.Data
         As readings whose change would touch the same days: device_id, channel (as it was sent), measure, measured_at, interval_seconds.
     """
     held = before.scan("gold/meter_events").collect()
-    differing = held.filter(pl.col("is_overruled").fill_null(value=False) != pl.col("event_id").is_in(list(overruled)))
+    said_since = held.filter(pl.col("is_overruled").fill_null(value=False) != pl.col("event_id").is_in(list(overruled)))
+    differing = said_since.filter(~_is_among_sealed(before, said_since))
     sent = {
         (device, really): channel
         for device, channels in devices.drop_nulls("channels").select("device_id", "channels").iter_rows()
@@ -81,3 +85,10 @@ def reversed_since(before: Snapshot, overruled: dict[str, str], devices: pl.Data
             places.with_columns(pl.lit("interval_kwh").alias("measure")),
         ]
     )
+
+
+def _is_among_sealed(before: Snapshot, decisions: pl.DataFrame) -> pl.Series:
+    """Which decisions lie on sealed days with sealed ones on either side: no day that they touch can follow any more."""
+    places = [[(device, at + days * DAY) for days in (-1, 0, 1)] for device, at in decisions.select("device_id", "at").iter_rows()]
+    sealed = sealed_of(before, [beside for three in places for beside in three])
+    return pl.Series([sealed.issuperset(three) for three in places], dtype=pl.Boolean)

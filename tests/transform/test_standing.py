@@ -72,6 +72,24 @@ def test_fact_by_which_a_device_is_read_tells_each_day_that_it_does_not_reach_on
     assert told(kept) == rows
 
 
+def test_decision_of_a_sealed_day_that_is_overruled_changes_nothing_is_told_and_touches_no_day_again(neighbourhood: Any) -> None:
+    row = {"device_id": "sydney-meter", "channel": "grid_import", "measure": "register_kwh"}
+    rows = [row | {"value": 7.0 if hour == 130 else 1000 - hour / 4, "measured_at": NOW - hour * HOUR} for hour in range(144, 0, -1)]
+    for day in range(6):
+        neighbourhood.land(rows[day * 24 : day * 24 + 24], NOW - timedelta(days=5 - day))
+    neighbourhood.refresh(NOW)
+    event = neighbourhood.table("gold/meter_events").row(0, named=True)
+    daily = neighbourhood.table("gold/energy_daily")
+    _maintain(neighbourhood, LATER)
+    path = f"/v1/meter-events/{event['event_id']}"
+    with TestClient(build(open_services(neighbourhood.settings, neighbourhood.home))) as client:
+        token = client.post("/v1/auth/token", data={"username": "ada", "password": "correct horse battery"}).json()["access_token"]
+        done = client.put(path, json={"overruled": True}, headers={"Authorization": f"Bearer {token}"})
+    assert (event["kind"], done.json()["is_sealed"]) == ("dip", True)
+    assert neighbourhood.refresh(LATER).days_touched == 0
+    assert neighbourhood.table("gold/energy_daily").equals(daily)
+
+
 @pytest.mark.parametrize(("facts", "is_told"), [({"factor": 2.0}, True), ({"name": "x"}, False)])
 def test_whoever_changes_how_a_device_is_read_learns_which_days_stand(kept: Any, facts: dict, is_told: bool) -> None:  # noqa: F811
     _maintain(kept, LATER)
