@@ -26,7 +26,7 @@ from aurora.lake.store import open_lake
 from aurora.settings import Settings
 
 GOAL_RATIOS = {1: 0.7, 50: 0.6}
-MESSAGES = {1: 50_000, 50: 20_000}  # below the 65,535 packet ids that may be in flight at once
+MESSAGES = {1: 50_000, 50: 60_000}  # below the 65,535 packet ids that may be in flight at once
 PAIRS = 4
 LIMIT_SECONDS = 120
 TOPIC = "aurora/v1/meter/readings"

@@ -15,6 +15,7 @@ from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES, TIME
 from ingestion.instants import microseconds_since_1970
 from ingestion.messages import EPOCH, ONE_STEP, Block, DeviceState, Reading, Rejection, WeatherValue
+from ingestion.runs import Runs
 
 READINGS, REJECTED, WEATHER, STATES = "bronze/readings", "bronze/rejected", "bronze/weather", "bronze/device_status"
 SORTED_BY = ("device_id", "channel", "measured_at")
@@ -64,23 +65,44 @@ def reading_columns(readings: Sequence[Reading]) -> pa.Table:
     )
 
 
-def columns_of(stretches: Sequence[Block | list[Reading]]) -> pa.Table:
+@dataclass
+class Gathered:
+    """Readings of many blocks, column by column, as they wait for their commit."""
+
+    device_ids: Runs = field(default_factory=Runs)
+    channels: Runs = field(default_factory=Runs)
+    measures: Runs = field(default_factory=Runs)
+    moments: list[datetime] = field(default_factory=list)
+    interval_seconds: Runs = field(default_factory=Runs)
+    values: list[float | None] = field(default_factory=list)
+
+    def extend(self, block: Block) -> None:
+        """Take in the readings of a block that has some, after those before."""
+        self.device_ids.extend(block.device_ids)
+        self.channels.extend(block.channels)
+        self.measures.extend(block.measures)
+        self.moments += block.moments
+        self.interval_seconds.extend(block.interval_seconds)
+        self.values += block.values
+
+    def columns(self) -> pa.Table:
+        """Them as `READING_COLUMNS`, in order."""
+        return pa.table(
+            [
+                self.device_ids.to_arrow(pl.String),
+                self.channels.to_arrow(pl.String),
+                self.measures.to_arrow(pl.String),
+                _times(self.moments),
+                self.interval_seconds.to_arrow(pl.Int64),
+                _array(self.values, pl.Float64),
+            ],
+            schema=READING_COLUMNS,
+        )
+
+
+def columns_of(stretches: Sequence[Gathered | list[Reading]]) -> pa.Table:
     """Readings of stretches of one form or the other as columns, in order."""
-    return pa.concat_tables([_block_columns(stretch) if isinstance(stretch, Block) else reading_columns(stretch) for stretch in stretches])
-
-
-def _block_columns(block: Block) -> pa.Table:
-    return pa.table(
-        [
-            texts(block.device_ids),
-            texts(block.channels),
-            texts(block.measures),
-            _times(block.moments),
-            _array(block.interval_seconds, pl.Int64),
-            _array(block.values, pl.Float64),
-        ],
-        schema=READING_COLUMNS,
-    )
+    return pa.concat_tables([one.columns() if isinstance(one, Gathered) else reading_columns(one) for one in stretches])
 
 
 def _array(values: Iterable[Any], kind: type[pl.DataType]) -> pa.Array:
@@ -100,11 +122,6 @@ def _times(moments: Sequence[datetime]) -> pa.Array:
 
 def _same_text(text: str, rows: int) -> pa.Array:
     return pl.repeat(text, rows, dtype=pl.String, eager=True).to_arrow().cast(pa.string())
-
-
-def texts_of_runs(runs: Sequence[tuple[str, int]]) -> pa.Array:
-    """Each text as many times over as it says, as an Arrow array."""
-    return pa.concat_arrays([_same_text(text, rows) for text, rows in runs])
 
 
 def _same_time(moment: datetime, rows: int) -> pa.Array:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 
 from aurora import logs, metrics
@@ -18,6 +19,7 @@ from aurora.lake.store import PASSING_ERRORS, Lake
 from aurora.settings import Settings
 from ingestion import bronze
 from ingestion.messages import Block, Decoded, DeviceState, Reading, WeatherValue
+from ingestion.runs import Runs
 
 Told = Callable[[list[Any]], None]
 
@@ -40,15 +42,15 @@ class Batch:
 
     Attributes:
         readings: In the order they came, in stretches of one form.
-        sources: Where they came from, and how many of them in a row.
+        sources: Where each came from.
         waiting: Rows and refusals in it.
         since: When the first came. [s]
         newest: When the last came, of a batch that is large enough for it to matter; else 0. [s]
         told: For each who is to be told, the tokens of the submissions that are now safe.
     """
 
-    readings: list[Block | list[Reading]] = field(default_factory=list)
-    sources: list[tuple[str, int]] = field(default_factory=list)
+    readings: list[bronze.Gathered | list[Reading]] = field(default_factory=list)
+    sources: Runs = field(default_factory=Runs)
     refused: list[bronze.Refused] = field(default_factory=list)
     weather: dict[str, list[WeatherValue]] = field(default_factory=dict)
     states: list[DeviceState] = field(default_factory=list)
@@ -72,12 +74,11 @@ class Batch:
         self.waiting += len(decoded.readings) + len(decoded.rejections) + len(decoded.weather) + len(decoded.states) or 1
 
     def _add_readings(self, readings: Sequence[Reading], source: str) -> None:
-        before = self.sources.pop() if self.sources and self.sources[-1][0] == source else (source, 0)
-        self.sources.append((source, before[1] + len(readings)))
+        self.sources.repeat(source, len(readings))
         last = self.readings[-1] if self.readings else None
         if isinstance(readings, Block):
-            if not isinstance(last, Block):
-                self.readings.append(last := Block())
+            if not isinstance(last, bronze.Gathered):
+                self.readings.append(last := bronze.Gathered())
             last.extend(readings)
         elif isinstance(last, list):
             last += readings
@@ -89,7 +90,7 @@ class Batch:
         found: list[tuple[str, pa.Table]] = []
         if self.readings:
             columns = bronze.columns_of(self.readings)
-            found.append((bronze.READINGS, bronze.readings_table(columns, bronze.texts_of_runs(self.sources), received_at)))
+            found.append((bronze.READINGS, bronze.readings_table(columns, self.sources.to_arrow(pl.String), received_at)))
         if self.refused:
             found.append((bronze.REJECTED, bronze.rejected_table(self.refused, received_at)))
         if self.weather:
@@ -281,7 +282,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _count(batch: Batch) -> None:
-    for source, number in batch.sources:
+    for source, number in zip(batch.sources.values, batch.sources.counts, strict=True):
         metrics.READINGS_COMMITTED.labels(source).inc(number)
     _count_refused(batch.refused)
 

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -37,6 +37,8 @@ HOLD_SECONDS = 5.0
 NOTE = "listener"
 MOST_EVER = "listeners"
 SOURCE = "mqtt"
+# How long the limits of time count that were reckoned for one message: they are no sharper than a sender's clock.
+LIMITS_LAST = timedelta(seconds=1)
 PUBACK = 0x40
 
 log = logs.logger(__name__)
@@ -165,6 +167,8 @@ class Listener:
         self._routes: dict[str, tuple[str, str]] = {}
         self._states = FormatStates(home)
         self._changed: list[tuple[str, State]] = []
+        self._limited_at = datetime.now(UTC)
+        self._limits = live_limits(settings, self._limited_at)
         self._state = ""
         self._left = self._left_behind()
         self._subscribed: frozenset[str] = frozenset()
@@ -293,7 +297,9 @@ class Listener:
 
     def _decode(self, topic: str, payload: bytes, *, is_retained: bool = False) -> Decoded:
         now = datetime.now(UTC)
-        limits = live_limits(self._settings, now)
+        if not timedelta(0) <= now - self._limited_at < LIMITS_LAST:
+            self._limits, self._limited_at = live_limits(self._settings, now), now
+        limits = self._limits
         route = self._routes.get(topic)
         if route is None:
             route = split_topic(topic)

@@ -67,15 +67,6 @@ class Block(Sequence[Reading]):
         named = self.device_ids[index], self.channels[index], self.measures[index]
         return Reading(*named, self.moments[index].astimezone(UTC), self.interval_seconds[index], self.values[index])
 
-    def extend(self, other: "Block") -> None:
-        """Take in the readings of another block, after its own. One long list keeps Python's collector quieter than many short ones."""
-        self.device_ids += other.device_ids
-        self.channels += other.channels
-        self.measures += other.measures
-        self.moments += other.moments
-        self.interval_seconds += other.interval_seconds
-        self.values += other.values
-
 
 class WeatherValue(msgspec.Struct, frozen=True, gc=False):
     """One weather quantity at one time; the unit is in the quantity's name."""

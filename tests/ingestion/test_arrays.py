@@ -81,13 +81,16 @@ def test_array_says_what_its_elements_say(content: list[Any]) -> None:
     assert [(one.payload, one.faults) for one in said.rejections] == [(one.payload, one.faults) for one in looked.rejections]
 
 
-@given(st.lists(good, min_size=1, max_size=6))
-def test_good_array_takes_the_quick_way_and_keeps_every_microsecond(content: list[Any]) -> None:
-    found = decoder.quick_readings(json.dumps(content).encode(), LIMITS, lambda _named: METER)
-    assert isinstance(found, Block)
-    assert [*found] == [*_looked_at(content).readings]
-    columns = bronze.columns_of([found])
-    assert columns.equals(bronze.reading_columns([*found]))
+@given(st.lists(st.lists(good, min_size=1, max_size=6), min_size=1, max_size=4))
+def test_good_arrays_take_the_quick_way_and_keep_every_microsecond(arrays: list[list[Any]]) -> None:
+    gathered, readings = bronze.Gathered(), list[Reading]()
+    for content in arrays:
+        found = decoder.quick_readings(json.dumps(content).encode(), LIMITS, lambda _named: METER)
+        assert isinstance(found, Block)
+        assert [*found] == [*_looked_at(content).readings]
+        gathered.extend(found)
+        readings += found
+    assert bronze.columns_of([gathered, readings]).equals(bronze.reading_columns(readings * 2))
 
 
 def test_lines_of_several_devices_take_the_quick_way() -> None:
