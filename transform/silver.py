@@ -1,6 +1,7 @@
 """Silver: the energy of every quarter hour of the touched days, by device and channel, and how each meter was read."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import polars as pl
 
@@ -35,6 +36,19 @@ def build(days: pl.DataFrame, facts: Facts, bronze: Bronze, metering: Metering) 
         bronze: All readings.
         metering: How they are read.
     """
+    parts = [_build(part, facts, bronze, metering) for part in _by_reach(days)]
+    return Silver(*(pl.concat([getattr(part, name) for part in parts]) for name in ("energy", "events", "quality")))
+
+
+def _by_reach(days: pl.DataFrame) -> list[pl.DataFrame]:
+    """The days of sites that reach back apart from those of all others: what is read is every device between the first day and the last."""
+    local_date = pl.col("local_date")
+    # Two days are open at once around the world.
+    is_recent = local_date.min().over("site_id") >= local_date.max() - timedelta(days=1)
+    return [part for part in (days.filter(is_recent), days.filter(~is_recent)) if part.height] or [days]
+
+
+def _build(days: pl.DataFrame, facts: Facts, bronze: Bronze, metering: Metering) -> Silver:
     devices = facts.devices.filter(pl.col("site_id").is_in(days["site_id"].unique().to_list()))
     ids = devices["device_id"].to_list()
     ranges = scope.ranges_of_days(days, facts.zones)

@@ -33,13 +33,14 @@ def blocks(rows: pa.Table, table: LakeTable, now: datetime) -> Iterable[pa.Table
     """Split rows into the files they go to: a recent day, an older half month or a year, each for up to 500 sites."""
     if rows.num_rows == 0:
         return
-    frame = pl.DataFrame(rows).with_row_index("_row")
+    frame = pl.DataFrame(rows)
     block, site = block_of(table, now.date()), site_column(table)
     frame = frame.with_columns(block.alias("_block"))
     if site is not None:
         frame = frame.with_columns(((pl.col(site).rank("dense").over("_block") - 1) // SITES_A_FILE).alias("_slice"))
-    for _, part in frame.sort([*table.sort, "_row"]).group_by(["_block", *(["_slice"] if site else [])], maintain_order=True):
-        yield conform(part.drop("_row", "_block", "_slice", strict=False), table)
+    ordered = frame.sort(table.sort, maintain_order=True) if table.sort else frame
+    for _, part in ordered.group_by(["_block", *(["_slice"] if site else [])], maintain_order=True):
+        yield conform(part.drop("_block", "_slice", strict=False), table)
 
 
 def block_of(table: LakeTable, today: date, side: str = "") -> pl.Expr:
