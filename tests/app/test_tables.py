@@ -224,6 +224,7 @@ def test_overruling_lies_over_what_was_published_and_needs_the_right(
         assert (kept.status_code, kept.json()["overruled"]) == (200, overruled)
         assert bob.get(path).json()["meter_events"][0]["is_overruled"] is overruled
     assert bob.get(f"{path}?as_of={newest(lake).refresh_id}").json()["meter_events"][0]["is_overruled"] is False
+    assert [one["reason"] for one in bob.get("/v1/users/me/export").json()["meter_decisions"]] == ["read by hand"]
     assert bob.put(f"/v1/meter-events/e-{MINE}", json={"overruled": "maybe"}).status_code == 400
     for body in (b"{", b'{"overruled": true}', b"[]"):
         assert bob.put(f"/v1/meter-events/e-{THEIRS}", content=body).status_code == 404
@@ -247,6 +248,9 @@ def test_finding_that_somebody_knows_of_stays_known_through_refreshes_and_saying
         assert (kept.status_code, kept.json()["acknowledged"], kept.json()["reason"]) == (200, acknowledged, "the sauna")
         republish(lake, accounts, {"gold/anomalies": frame}, NOW)
         assert [one["is_acknowledged"] for one in bob.get(path).json()["anomalies"]] == [acknowledged]
+    known = bob.get("/v1/users/me/export").json()["known_findings"]
+    assert [(one["anomaly_id"], one["reason"]) for one in known] == [(f"a-{MINE}", "the sauna")]
+    assert clients["ada"].get("/v1/users/me/export").json()["known_findings"] == []
     assert bob.put(f"/v1/anomalies/a-{MINE}", json={"acknowledged": "maybe"}).status_code == 400
     assert bob.put(f"/v1/anomalies/a-{MINE}", json={"acknowledged": True, "reason": "x" * 513}).status_code == 400
     for body in (b"{", b'{"acknowledged": true}', b"[]"):

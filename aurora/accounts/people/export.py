@@ -8,13 +8,13 @@ from sqlalchemy import func, or_, select
 
 from aurora.accounts import audit
 from aurora.accounts.database import Accounts
-from aurora.accounts.models import Device, Feedback, Invitation, Login, Membership, Model, Site, User
+from aurora.accounts.models import Acknowledgement, Device, Feedback, Invitation, Login, Membership, Model, Overrule, Site, User
 
 HIDDEN = {"password_hash", "token_hash", "secret_hash", "key_hash"}
 
 
 def export_of(accounts: Accounts, user: User, now: datetime) -> dict[str, Any]:
-    """Profile, memberships, sites and devices, logins, invitations, feedback and audit entries of a person, without any secret."""
+    """Profile, memberships, sites and devices, logins, invitations, what a person said and did, without any secret."""
     with accounts.reading() as session:
         memberships = session.scalars(select(Membership).where(Membership.user_id == user.user_id)).all()
         site_ids = [member.site_id for member in memberships if member.ends_at is None or member.ends_at > now]
@@ -31,6 +31,8 @@ def export_of(accounts: Accounts, user: User, now: datetime) -> dict[str, Any]:
             "logins": _rows(session.scalars(select(Login).where(Login.user_id == user.user_id)).all()),
             "invitations": _rows(session.scalars(select(Invitation).where(or_(Invitation.invited_by == user.user_id, to_them))).all()),
             "feedback": _rows(session.scalars(select(Feedback).where(Feedback.user_id == user.user_id)).all()),
+            "meter_decisions": _rows(session.scalars(select(Overrule).where(Overrule.user_id == user.user_id)).all()),
+            "known_findings": _rows(session.scalars(select(Acknowledgement).where(Acknowledgement.user_id == user.user_id)).all()),
             "audit": _rows(audit.entries(accounts, user.user_id, most=100_000)),
         }
 
