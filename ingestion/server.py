@@ -315,7 +315,7 @@ def open_service(settings: Settings, home: Home) -> Iterator[Callable[[], bool]]
     listener = Listener(broker_address(settings, home), landing, registry, settings, home)
     gate = Gate(KeyRing(accounts), Tokens(settings, home, accounts), accounts)
     landing.start()
-    door, uploads = Door(landing, gate, registry, accounts, settings), Uploads(lake, accounts, settings, home)
+    door, uploads = Door(landing, gate, registry, accounts, settings), Uploads(settings, home)
     server, thread = _serve(make_app(door, settings, uploads), settings)
     listener.start()
     # A broker keeps nothing for a session it has never seen subscribe: who is told "ready" may send.

@@ -2,21 +2,26 @@
 
 import asyncio
 import csv
+import os
 import shutil
 import tempfile
-import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import asynccontextmanager, suppress
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aurora.accounts.database import Accounts
 from aurora.errors import Refused
 from aurora.home import Home
-from aurora.lake.store import Lake
+from aurora.lake.store import open_lake
 from aurora.settings import Settings
 from ingestion.bodies import Turned, shown
 from ingestion.files import import_file
 from ingestion.messages import Fault
+from ingestion.packing import TooLarge, refuse_endless_line, unpacked
 from ingestion.registry import Sender
 
 if TYPE_CHECKING:
@@ -29,26 +34,30 @@ MOST_SHOWN = 100
 MOST_FIELDS = 200
 LONGEST_FIELD_BYTES = 4096
 WAIT_SECONDS = 60.0
+MOST_WAITING = 8
+NICENESS = 10
 BLOCK_BYTES = 1024**2
 PAUSE_SECONDS = 30.0
 
 
 class Uploads:
-    """Imports the files that come, one at a time: each may need as much memory as it is large."""
+    """Imports the files that come, one at a time, each in a process of its own.
 
-    def __init__(self, lake: Lake, accounts: Accounts, settings: Settings, home: Home) -> None:
-        self._lake = lake
-        self._accounts = accounts
+    A file may take many times its size in memory: where there is not enough of it, that process ends and not the one that hears readings.
+    """
+
+    def __init__(self, settings: Settings, home: Home) -> None:
         self._settings = settings
         self._home = home
-        self._one = threading.Lock()
+        self._turn = asyncio.Lock()
+        self._waiting = 0
 
     @property
     def most_bytes(self) -> int:
-        """Of a file, with what else is sent along. [byte]"""
+        """Of a file, with what else is sent along, and of what is packed in it. [byte]"""
         return self._settings.max_file_bytes
 
-    def take(self, sender: Sender, site: str, name: str, content: "UploadFile", how: dict[str, Any]) -> dict[str, Any]:
+    async def take(self, sender: Sender, site: str, name: str, content: "UploadFile", how: dict[str, Any]) -> dict[str, Any]:
         """Import a file for a site and tell what became of it, with the first refused rows.
 
         Args:
@@ -59,25 +68,72 @@ class Uploads:
             how: Arguments of `import_file` that were said.
 
         Raises:
-            Turned: 404 for a site the credentials do not speak for, 400 where the file is refused, 503 while others are imported.
+            Turned: 404 for a site the credentials do not speak for, 400 where the file is refused, 413 where it is too large, 503 while
+                others are imported.
         """
+        from starlette.concurrency import run_in_threadpool
+
         if site not in sender.site_ids:
             raise Turned(404, "There is no such site that your credentials speak for.")
-        if not self._one.acquire(timeout=WAIT_SECONDS):
+        # Whoever waits for his turn holds no thread: readings need those.
+        async with self._in_turn():
+            return await run_in_threadpool(self._import, site, name, content, how)
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        if self._waiting >= MOST_WAITING:
             raise Turned(503, "Other files are being imported. Send it again in a minute.")
+        self._waiting += 1
         try:
-            with tempfile.TemporaryDirectory(prefix="upload-", dir=self._home.run) as folder:
-                file = Path(folder) / (Path(name.replace("\\", "/")).name[:128] or "file")
-                with file.open("wb") as target:
-                    shutil.copyfileobj(content.file, target, BLOCK_BYTES)
-                try:
-                    done = import_file(self._lake, self._accounts, self._settings, file, site, **how)
-                except Refused as refused:
-                    raise Turned(400, [shown(Fault("file", "refused", str(refused)))]) from None
-                found = done.as_dict() | {"refused_rows": _rows(done.rejected_file)}
-                return {name: value for name, value in found.items() if name != "rejected_file"}
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise Turned(503, "Other files are being imported. Send it again in a minute.") from None
         finally:
-            self._one.release()
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _import(self, site: str, name: str, content: "UploadFile", how: dict[str, Any]) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="upload-", dir=self._home.run) as folder:
+            file = Path(folder) / (Path(name.replace("\\", "/")).name[:128] or "file")
+            with file.open("wb") as target:
+                shutil.copyfileobj(content.file, target, BLOCK_BYTES)
+            try:
+                with ProcessPoolExecutor(1, get_context("spawn"), _yield_to_others) as alone:
+                    return alone.submit(import_upload, self._settings, file, site, how).result()
+            except TooLarge as large:
+                raise Turned(413, str(large)) from None
+            except BrokenProcessPool:
+                raise Turned(413, "The file takes more memory than there is. Send it in parts.") from None
+            except Refused as refused:
+                raise Turned(400, [shown(Fault("file", "refused", str(refused)))]) from None
+
+
+def _yield_to_others() -> None:
+    """Have the system end this process before any other where memory runs out, and give it what others leave of the processor."""
+    os.nice(NICENESS)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def import_upload(settings: Settings, file: Path, site: str, how: dict[str, Any]) -> dict[str, Any]:
+    """Import a file that may be hostile; tells what `aurora import` does, with the first refused rows instead of the file they are in.
+
+    Raises:
+        TooLarge: If more is packed in it than may be sent, or a line of it is endless.
+        Refused: As `import_file`.
+    """
+    lake, accounts = open_lake(settings.resolved_lake_uri, sync=settings.sync_commits), Accounts(settings.resolved_database_url)
+    with unpacked(file, settings.max_file_bytes) as plain:
+        refuse_endless_line(plain)
+        if plain != file:
+            shutil.move(plain, file)
+    done = import_file(lake, accounts, settings, file, site, **how)
+    found = done.as_dict() | {"refused_rows": _rows(done.rejected_file)}
+    return {name: value for name, value in found.items() if name != "rejected_file"}
 
 
 def install(app: "FastAPI", uploads: Uploads, enter: Callable[[str | None, str | None, str], Sender]) -> None:
@@ -104,7 +160,7 @@ def install(app: "FastAPI", uploads: Uploads, enter: Callable[[str | None, str |
             if missing or not isinstance(file, UploadFile) or not isinstance(site, str):
                 raise Turned(400, [shown(Fault(name, "missing_field", f"{name} is missing.")) for name in missing or ["file"]])
             how = asked(form)
-            done = await run_in_threadpool(uploads.take, sender, site, file.filename or "file", file, how)
+            done = await uploads.take(sender, site, file.filename or "file", file, how)
         return JSONResponse(done, 202)
 
     app.add_route("/v1/ingest/files", take, methods=["POST"], include_in_schema=False)

@@ -66,7 +66,7 @@ def open_door(settings: Settings, home: Home, accounts: Accounts, lake: Lake, la
 
     def made(kind: type[Door] = Door) -> TestClient:
         gate = Gate(KeyRing(accounts), Tokens(settings, home, accounts), accounts)
-        door, uploads = kind(landing, gate, DeviceRegistry(accounts), accounts, settings), Uploads(lake, accounts, settings, home)
+        door, uploads = kind(landing, gate, DeviceRegistry(accounts), accounts, settings), Uploads(settings, home)
         return TestClient(make_app(door, settings, uploads), raise_server_exceptions=False)
 
     return made

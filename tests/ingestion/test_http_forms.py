@@ -1,10 +1,14 @@
 """Forms of the HTTP door: JSON line by line, requests that come again, and Emoncms' own addresses."""
 
+import asyncio
+import gzip
 import json
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +21,9 @@ from aurora.accounts.keys import new_gateway_key
 from aurora.accounts.models import Repeat
 from aurora.errors import Busy, Conflict
 from aurora.lake.store import Lake
+from ingestion.packing import TooLarge
+from ingestion.registry import Sender
+from ingestion.uploads import MOST_WAITING, Uploads, import_upload
 
 READINGS = "bronze/readings"
 ENERGY = "/v1/ingest/energy_data"
@@ -270,6 +277,35 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(http, accounts, s
     with socket.create_connection(("127.0.0.1", settings.ingest_port), timeout=10) as raw:
         raw.sendall(head.encode())
         assert raw.recv(64).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_packed_bomb_and_an_endless_line_are_refused(http, accounts, site, settings, tmp_path: Path, lake: Lake) -> None:
+    bomb = tmp_path / "bomb.csv.gz"
+    bomb.write_bytes(gzip.compress(CSV.encode() + b"2026-10-01T03:00:00Z,4\n" * 1_000_000))
+    with pytest.raises(TooLarge, match=r"bomb\.csv\.gz"):
+        import_upload(settings.model_copy(update={"max_file_bytes": 1_000_000}), bomb, site.site_id, {})
+    _, key = new_gateway_key(accounts, site.site_id)
+    endless = CSV + "0" * 2_500_000
+    answer = http.post(FILES, headers={"X-API-Key": key}, files={"file": ("long.csv", endless)}, data={"site_id": site.site_id})
+    assert (answer.status_code, "line" in answer.json()["detail"]) == (413, True)
+    assert landed(lake).is_empty()
+
+
+def test_uploads_that_wait_hold_no_thread_and_are_turned_away_when_many(home, settings, site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.uploads.WAIT_SECONDS", 0.5)
+    sender = Sender(None, frozenset({site.site_id}))
+
+    async def crowd() -> list[Any]:
+        uploads = Uploads(settings, home)
+        async with uploads._in_turn():
+            threads = threading.active_count()
+            asking = [asyncio.create_task(uploads.take(sender, site.site_id, "a.csv", None, {})) for _ in range(MOST_WAITING + 1)]
+            turned_away, _ = await asyncio.wait(asking, timeout=0.2)
+            assert len(turned_away) == 1, "one too many is told at once"
+            assert threading.active_count() == threads
+            return await asyncio.gather(*asking, return_exceptions=True)
+
+    assert [one.status for one in asyncio.run(crowd())] == [503] * (MOST_WAITING + 1)
 
 
 def test_who_has_no_credentials_cannot_make_the_door_work(http, meter, lake: Lake) -> None:
