@@ -131,7 +131,9 @@ def find_disagreements(silver: pl.DataFrame, roles: pl.DataFrame) -> pl.DataFram
         silver: Rows of `silver/energy`.
         roles: device_id, role.
     """
-    days = silver.join(roles.filter(pl.col("role").is_in(["main", "check"])), on="device_id").group_by([*WEEK, "local_date", "role"]).agg(
+    checked = silver.join(roles.filter(pl.col("role") == "check"), on="device_id", how="semi").select("site_id").unique()
+    rows = silver.join(checked, on="site_id", how="semi").join(roles.filter(pl.col("role").is_in(["main", "check"])), on="device_id")
+    days = rows.group_by([*WEEK, "local_date", "role"]).agg(
         pl.col("interval_start_at").min().alias("starts_at"),
         (pl.col("interval_start_at").max() + QUARTER).alias("ends_at"),
         pl.col("energy_kwh").sum(),

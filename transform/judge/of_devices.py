@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from aurora.domain import calendar
+from aurora.domain.channels import CHANNELS
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between
 from transform.judge import devices
@@ -30,9 +31,10 @@ def find(publication: Publication, weeks: pl.DataFrame, zones: Mapping[str, str]
     quality = _of_weeks(publication, "gold/data_quality", weeks).collect()
     bounds = _days(weeks, zones)
     timed = quality.join(bounds, on=["site_id", "local_date"])
+    held, spans, roles, week_bounds = _coded([held, spans, roles, _week_bounds(bounds)])
     return pl.concat(
         [
-            devices.find_gaps(held, _week_bounds(bounds), spans),
+            devices.find_gaps(held, week_bounds, spans),
             devices.find_flatlines(held),
             devices.find_doubles(held, main),
             devices.find_disagreements(held, roles),
@@ -40,6 +42,14 @@ def find(publication: Publication, weeks: pl.DataFrame, zones: Mapping[str, str]
             devices.find_events(_of_weeks(publication, "gold/meter_events", weeks).collect()),
         ]
     ).pipe(dated, zones)
+
+
+def _coded(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """The frames with ids and channels as enumerations, which sort and group in half the time of texts."""
+    kinds = {"channel": pl.Enum(sorted(CHANNELS))}
+    for name in ("site_id", "device_id"):
+        kinds[name] = pl.Enum(pl.concat([frame[name].unique() for frame in frames if name in frame.columns]).unique().sort())
+    return [frame.with_columns(pl.col(name).cast(kind) for name, kind in kinds.items() if name in frame.columns) for frame in frames]
 
 
 def _of_weeks(publication: Publication, table: str, weeks: pl.DataFrame) -> pl.LazyFrame:
