@@ -238,6 +238,16 @@ def test_reversed_decision_stays_listed_and_its_energy_follows(kind: str) -> Non
     assert _sum(_read(values, overruled={"another"})) == pytest.approx(_sum(_read(values)))
 
 
+def test_reversed_loss_of_decimals_is_listed_once_and_counts_from_the_whole_number() -> None:
+    # 1234.789 fell to 1234 and went on to 1234.9: 0.111 kWh from what was shown before, 0.9 from what the register fell to.
+    values = [1234.567, 1234.789, 1234.0, 1234.9, 1235.4]
+    (event,) = _read(values).events.iter_rows(named=True)
+    assert (event["kind"], event["energy_kwh_affected"]) == ("dip", pytest.approx(0.789))
+    found = _read(values, overruled={event["event_id"]})
+    assert found.events.select("event_id", "is_overruled").rows() == [(event["event_id"], True)]
+    assert _sum(found) - _sum(_read(values)) == pytest.approx(0.789)
+
+
 def test_reversed_stuck_register_keeps_its_rise_where_it_came() -> None:
     (event,) = _read(FAULTS["stuck"]).events.iter_rows(named=True)
     found = _read(FAULTS["stuck"], overruled={event["event_id"]})

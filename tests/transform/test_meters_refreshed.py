@@ -122,6 +122,22 @@ def test_one_reversed_decision_changes_its_day_alone_and_comes_back(neighbourhoo
     assert _by_day(neighbourhood) == pytest.approx(before)
 
 
+def test_lost_decimals_that_a_person_reverses_count_as_lost_again_when_they_take_it_back(neighbourhood: Any) -> None:
+    values = [1000.37 + 0.2 * hour for hour in range(96)]
+    rows = [_hour(hour, float(int(value)) if hour in range(30, 34) else value) for hour, value in enumerate(values)]
+    neighbourhood.land(rows, NOW)
+    neighbourhood.refresh(NOW)
+    before, (event,) = _by_day(neighbourhood), neighbourhood.table("gold/meter_events").iter_rows(named=True)
+    _reverse(neighbourhood, event)
+    neighbourhood.refresh(NOW)
+    (listed,) = neighbourhood.table("gold/meter_events").iter_rows(named=True)
+    assert (event["kind"], listed["is_overruled"]) == ("dip", True)
+    assert _by_day(neighbourhood)[11] == pytest.approx(before[11] + event["energy_kwh_affected"])
+    _reverse(neighbourhood, event, is_overruled=False)
+    assert neighbourhood.refresh(NOW).days_touched > 0
+    assert _by_day(neighbourhood) == pytest.approx(before)
+
+
 def test_reversed_change_of_unit_is_followed_on_every_later_day(neighbourhood: Any) -> None:
     neighbourhood.land(_kwh(range(200), in_wh_from=40), NOW)
     neighbourhood.refresh(NOW)

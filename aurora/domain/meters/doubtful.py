@@ -65,11 +65,14 @@ def read(paired: pl.DataFrame, overruled: Collection[str]) -> tuple[pl.DataFrame
 
 
 def read_one(readings: Sequence[Reading], register: Register) -> tuple[list[Span], list[Decision]]:
-    """Spans and decisions of one register, with those that a person reversed among them."""
+    """Spans and decisions of one register, with those that a person reversed among them.
+
+    What was reversed is only known from reading it as if nothing were: a reading that is believed shows no decision about it any more.
+    """
     if not register.overruled:
         return _decide(readings, register)
     _, plain = _decide(readings, register._replace(overruled=()))
-    reversed_ = [decision._replace(is_overruled=True) for decision in plain if register.is_overruled(decision.kind, decision.at_us)]
+    reversed_ = [decision for decision in plain if register.is_overruled(decision.kind, decision.at_us)]
     believed = {decision.at_us for decision in reversed_ if decision.kind in LEFT_OUT}
     believed |= {reading.at_us for reading in readings if any(register.is_overruled(kind, reading.at_us) for kind in LEFT_OUT)}
     marked = [reading._replace(is_believed=reading.at_us in believed) for reading in readings]
@@ -91,7 +94,7 @@ def _decide(
         before, after = lifted[link.before], lifted[link.after]
         decisions += [_left_out(lifted[place], before) for place in range(link.before + 1, link.after)]
         if link.step in BREAKS:
-            decisions.append(_break(register, before, after))
+            decisions.append(_break(before, after))
         elif before.value_kwh - after.value_kwh > PRECISION_KWH:
             decisions.append(_cut(before, after))
         if link.energy_kwh is not None and after.at_us > before.at_us:
@@ -217,7 +220,7 @@ def _caught_up(readings: Sequence[Reading], register: Register, passed_over: fro
         if start is None or reading.at_us in passed_over:
             continue
         is_overruled = register.is_overruled("stuck", reading.at_us)
-        decisions.append(_stuck(readings, start, place)._replace(is_overruled=is_overruled))
+        decisions.append(_stuck(readings, start, place))
         since[reading.at_us] = readings[place - 1].at_us if is_overruled else readings[start].at_us
     return since, decisions
 
@@ -241,7 +244,7 @@ def _left_out(reading: Reading, beside: Reading, so_far: str = "") -> Decision:
     return Decision("glitch", reading.at_us, f"{what}: far too high, left out{so_far}", difference)
 
 
-def _break(register: Register, before: Reading, after: Reading) -> Decision:
+def _break(before: Reading, after: Reading) -> Decision:
     """That a register went on from elsewhere."""
     name, energy, _ = step_between(before, after)
     most = limit_kwh(before, after, MOST_LEAP_KW if after.value_kwh >= before.value_kwh else MOST_RESET_KW)
@@ -251,14 +254,13 @@ def _break(register: Register, before: Reading, after: Reading) -> Decision:
         "reset": ", counted from zero since",
         "replacement": f", not within the {most:.3f} kWh that can have passed since; the energy between is unknown",
     }
-    kind = BREAKS[name]
-    return Decision(kind, after.at_us, fell + rest[name], energy, register.is_overruled(kind, after.at_us))
+    return Decision(BREAKS[name], after.at_us, fell + rest[name], energy)
 
 
 def _row(register: Register, decision: Decision) -> tuple[str, str, str, str, datetime, str, float | None, bool]:
-    at, (device_id, channel, _) = moment(decision.at_us), register
+    at, (device_id, channel, overruled) = moment(decision.at_us), register
     name = event_id(device_id, channel, decision.kind, at)
-    return name, device_id, channel, decision.kind, at, decision.evidence, decision.energy_kwh, decision.is_overruled
+    return name, device_id, channel, decision.kind, at, decision.evidence, decision.energy_kwh, name in overruled
 
 
 def moment(at_us: int) -> datetime:

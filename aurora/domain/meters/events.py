@@ -18,14 +18,12 @@ class Decision(NamedTuple):
 
     Attributes:
         energy_kwh: How far totals would differ without it; None where nobody knows.
-        is_overruled: Whether a person reversed it.
     """
 
     kind: Kind
     at_us: int
     evidence: str
     energy_kwh: float | None
-    is_overruled: bool = False
 
 
 def event_id(device_id: str, channel: str, kind: str, at: datetime) -> str:
