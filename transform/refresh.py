@@ -156,7 +156,8 @@ class _Run:
             self.progress(done, todo.height, "rebuilding site-days")
         with self._timed("publish"):
             self._tell_what_stands(changed, known)
-            status.update(self.publication, known.devices, changed, self.now, self.withdrawn, bronze)
+            weather = self.lake.version(status.WEATHER)
+            status.update(self.publication, known.devices, changed, self.now, self.withdrawn, bronze, weather)
             self.refused.update(self.publication, todo)
             from transform.judge import judge_silence
 
@@ -165,7 +166,7 @@ class _Run:
                 readings_in=readings_in,
                 days_touched=todo.height,
                 pending=later,
-                consumed={READINGS: self.consumed, REJECTED: self.refused.version},
+                consumed={READINGS: self.consumed, REJECTED: self.refused.version, status.WEATHER: weather},
             )
         pending = sum(len(dates) for dates in later.values())
         log.info("refreshed", readings_in=readings_in, days_touched=todo.height, pending_days=pending, seconds=self.seconds)

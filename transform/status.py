@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from aurora.lake import changes
 from aurora.lake.among import among
 from aurora.lake.manifest import Publication
 from aurora.lake.store import Between, Lake
@@ -22,10 +23,10 @@ WEATHER_INTERVAL_SECONDS = 3600
 WEATHER_STATION = "weather_station"
 OFFLINE, SILENT = "offline", "silent"
 LISTENED_FOR = timedelta(days=30)
-RECENTLY = timedelta(days=2)
 
 
 STATUS = "gold/device_status"
+WEATHER = "bronze/weather"
 HEARD = ["device_id", "last_reading_at", "measured_until_at"]
 
 
@@ -74,7 +75,13 @@ def said_offline(lake: Lake, since: datetime) -> pl.DataFrame:
 
 
 def update(
-    publication: Publication, devices: pl.DataFrame, changed: pl.DataFrame, now: datetime, withdrawn: pl.DataFrame, bronze: Bronze
+    publication: Publication,
+    devices: pl.DataFrame,
+    changed: pl.DataFrame,
+    now: datetime,
+    withdrawn: pl.DataFrame,
+    bronze: Bronze,
+    weather_version: int,
 ) -> None:
     """Write `gold/device_status`: `online` within two of a device's intervals of what it last measured, then `silent`; before it `unknown`.
 
@@ -88,9 +95,11 @@ def update(
         now: Our clock.
         withdrawn: Rows of `bronze/readings` that were taken out.
         bronze: All readings.
+        weather_version: Of `bronze/weather`, up to which it is looked at.
     """
     published = publication.scan(STATUS).drop("refresh_id", "site_id").collect()
-    observed = _observed(publication.lake, devices, published, now)
+    stations = devices.filter(pl.col("kind") == WEATHER_STATION)["device_id"]
+    observed = _observed(publication.lake, stations, publication.before.consumed.get(WEATHER, 0), weather_version, now)
     known = devices.join(_heard(published, changed, heard_still(bronze, withdrawn), observed), on="device_id", how="left")
     known = known.join(_clocks(published, changed), on="device_id", how="left")
     known = known.join(said_offline(publication.lake, now - LISTENED_FOR), on="device_id", how="left")
@@ -103,12 +112,20 @@ def update(
     publication.replace(STATUS, rows, pl.concat([published["device_id"], rows["device_id"]]).unique().to_frame())
 
 
-def _observed(lake: Lake, devices: pl.DataFrame, published: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """The newest observation of each weather station of the last days: device_id, last_reading_at, measured_until_at."""
-    stations = devices.filter(pl.col("kind") == WEATHER_STATION)["device_id"]
-    known = published.drop_nulls("last_reading_at")["device_id"]
-    since = now - (RECENTLY if stations.is_in(known.implode()).all() else LISTENED_FOR)
-    rows = lake.scan("bronze/weather", between=[Between("measured_at", since)]) if len(stations) else lake.scan("bronze/weather", paths=[])
+def _observed(lake: Lake, stations: pl.Series, after: int, until: int, now: datetime) -> pl.DataFrame:
+    """The newest observation of each station in some commits of `bronze/weather`: device_id, last_reading_at, measured_until_at.
+
+    Args:
+        lake: Where it is.
+        stations: Ids of the weather stations.
+        after: The last version that was looked at.
+        until: The version up to which it is looked at.
+        now: Our clock. What is said to be measured later was not; of a log that is gone the last 30 days are read.
+    """
+    try:
+        rows = lake.scan(WEATHER, paths=changes.added_files(lake, WEATHER, after, until) if len(stations) else [])
+    except changes.LogGone:
+        rows = lake.scan(WEATHER, version=until, between=[Between("measured_at", now - LISTENED_FOR)])
     past = rows.filter(among("station_id", stations) & ~pl.col("is_forecast") & (pl.col("measured_at") <= now))
     newest = past.group_by(pl.col("station_id").alias("device_id")).agg(pl.col("measured_at").max().alias("last_reading_at"))
     return newest.with_columns(pl.col("last_reading_at").alias("measured_until_at")).collect()
