@@ -91,6 +91,7 @@ def import_file(
     channels: Mapped[str, str] | None = None,
     measure: str | None = None,
     label: str | None = None,
+    decimal: str | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
     now: datetime | None = None,
@@ -111,6 +112,7 @@ def import_file(
         channels: Channel of each column to read, by the column's name.
         measure: `interval_kwh register_kwh power_kw`, for all channel columns.
         label: Whether times name the `start` or the `end` of an interval.
+        decimal: Whether numbers have a decimal `point` or `comma`.
         dry_run: Say what would happen and change nothing.
         progress: Told `(done, total, label)`.
         now: Our clock.
@@ -122,7 +124,7 @@ def import_file(
     moment = now or datetime.now(UTC)
     place = sites.find_site(accounts, site)
     told(0, 4, "reading")
-    given = Wishes(time_column, time_zone, unit, dict(channels or {}), measure, label)
+    given = Wishes(time_column, time_zone, unit, dict(channels or {}), measure, label, decimal)
     content = _understood(lake, accounts, place, file, given, moment + timedelta(seconds=settings.future_seconds))
     told(1, 4, "comparing")
     target = _target(accounts, place, device, role, is_dry=True)

@@ -1,23 +1,18 @@
-"""Foreign files as frames: reads CSV and Parquet, and turns rows and columns into readings and refusals by a mapping."""
+"""Foreign tables: turns rows and columns into readings and refusals by a mapping."""
 
-import csv
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from aurora.domain.channels import MOST_KWH
-from aurora.domain.mapping import UNIT_TO_KILO, Mapping
+from aurora.domain.mapping import UNIT_TO_KILO, ColumnMeaning, Mapping
 from aurora.domain.wall_clocks import wall_times_to_utc
 from aurora.errors import Refused
+from ingestion.numerals import read_numbers
 
-DELIMITERS = ",;\t|"
-SAMPLE_BYTES = 64 * 1024
 SAMPLE_ROWS = 1_000
-ENCODINGS = ("utf-8-sig", "utf-16", "cp1252", "latin-1")
-DECIMAL_COMMA = r"^-?\d+,\d+$"
 OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})$"
 UNIX = r"^\d{10}(?:\d{3})?$"
 CLOCKS = ("%H:%M:%S", "%H:%M:%S%.f", "%H:%M")
@@ -76,77 +71,21 @@ class Times:
     is_unsure: pl.Series
 
 
-def read_file(file: Path) -> pl.DataFrame:
-    """A file's rows: text columns for CSV, its own types for Parquet.
-
-    Raises:
-        Refused: If it is not there, empty, or neither CSV nor Parquet.
-    """
-    try:
-        with file.open("rb") as opened:
-            head = opened.read(SAMPLE_BYTES)
-        frame = pl.read_parquet(file) if head[:4] == b"PAR1" else _read_csv(file, head)
-    except OSError as error:
-        raise Refused(f"{file} cannot be read ({error.strerror or error}). Check the path.") from None
-    except pl.exceptions.PolarsError as error:
-        raise Refused(f"{file} is neither a CSV nor a Parquet file that can be read ({str(error).splitlines()[0]}).") from None
-    if frame.is_empty():
-        raise Refused(f"{file} holds no rows. A CSV needs a line of column names and lines of values.")
-    return frame
-
-
-def text_of(file: Path, most_bytes: int = -1) -> str | None:
-    """A file's text, or that of its first bytes; None where it is none, or cannot be read."""
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(most_bytes)
-    except OSError:
-        return None
-    if content[:4] == b"PAR1":
-        return None
-    encoding = next(name for name in ENCODINGS if _decodes(content[:SAMPLE_BYTES], name))
-    return content.decode(encoding, "replace")
-
-
-def _read_csv(file: Path, head: bytes) -> pl.DataFrame:
-    encoding = next(name for name in ENCODINGS if _decodes(head, name))
-    first_line = head.decode(encoding, "ignore").lstrip("\ufeff").splitlines()[:1]
-    delimiter = max(DELIMITERS, key=(first_line or [""])[0].count)
-    source = file if encoding == "utf-8-sig" else file.read_text(encoding=encoding).encode()
-    frame = pl.read_csv(
-        source, separator=delimiter, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True, raise_if_empty=False
-    )
-    names = next(csv.reader(first_line, delimiter=delimiter), [])
-    if len(set(names)) < len(names):
-        return frame
-    return frame.rename({old: new.strip() for old, new in zip(frame.columns, names, strict=False) if new.strip()})
-
-
-def _decodes(head: bytes, encoding: str) -> bool:
-    if encoding == "utf-16":
-        return head[:2] in {b"\xff\xfe", b"\xfe\xff"}
-    try:
-        # A sample may end inside a letter.
-        head[:-4].decode(encoding) if len(head) > 4 else head.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def read_out(frame: pl.DataFrame, mapping: Mapping, first_line: int = 2) -> Readout:
+def read_out(frame: pl.DataFrame, mapping: Mapping, first_line: int = 2, delimiter: str | None = None) -> Readout:
     """The readings and refusals of a file under a mapping.
 
     Args:
         frame: The file's rows.
         mapping: What its columns mean.
         first_line: Line of the file that the first row stands on.
+        delimiter: What stands between the cells of a line; None where that is not known.
 
     Raises:
-        Refused: If times have no offset and no zone was named, or their format cannot be told.
+        Refused: If times have no offset and no zone was named, or their format or that of the numbers cannot be told.
     """
     timed = _with_times(frame.with_row_index("line", offset=first_line), mapping)
     interval = most_frequent_spacing_seconds(timed.get_column("measured_at"))
-    cells = pl.concat([_cells(timed, name, mapping) for name in mapping.columns])
+    cells = _cells(timed, mapping, {name for name, kind in frame.schema.items() if kind.is_numeric()}, delimiter)
     needs_interval = any(meaning.measure == "interval_kwh" for meaning in mapping.columns.values())
     if needs_interval and interval is None and cells.height:
         raise Refused("Fewer than two times do not tell how long an interval is. Add rows, or say --measure register_kwh for totals.")
@@ -185,11 +124,20 @@ def most_frequent_spacing_seconds(times: pl.Series) -> int | None:
     return None if steps.is_empty() else int(steps.mode().min())  # pyright: ignore[reportArgumentType]
 
 
-def _cells(timed: pl.DataFrame, name: str, mapping: Mapping) -> pl.DataFrame:
-    """The cells of one column that hold something, with the number in each, or why there is none."""
-    meaning = mapping.columns[name]
+def _cells(timed: pl.DataFrame, mapping: Mapping, numeric: set[str], delimiter: str | None) -> pl.DataFrame:
+    """The cells that hold something, column by column, with the number in each, or why there is none."""
+    parts = {name: _column(timed, name, meaning) for name, meaning in mapping.columns.items()}
+    texts = {name: part.get_column("text") for name, part in parts.items()}
+    typed = {name: text.cast(pl.Float64, strict=False) if name in numeric else text for name, text in texts.items()}
+    numbers = read_numbers(typed, mapping.decimal, delimiter)
+    read = [part.with_columns((numbers[name] * UNIT_TO_KILO[mapping.columns[name].unit]).alias("number")) for name, part in parts.items()]
+    reason = pl.coalesce("time_fault", fault_of_number(pl.col("number"))).alias("reason")
+    return pl.concat([part.with_columns(reason).drop("time_fault") for part in read])
+
+
+def _column(timed: pl.DataFrame, name: str, meaning: ColumnMeaning) -> pl.DataFrame:
     text = pl.col("text")
-    frame = timed.select(
+    return timed.select(
         "line",
         pl.lit(name).alias("column"),
         pl.lit(meaning.channel).alias("channel"),
@@ -200,10 +148,6 @@ def _cells(timed: pl.DataFrame, name: str, mapping: Mapping) -> pl.DataFrame:
         "is_unsure",
         pl.col(name).cast(pl.String).str.strip_chars().alias("text"),
     ).filter(text.is_not_null() & (text != ""))
-    plain = _decimal_point(frame.get_column("text"))
-    number = plain.cast(pl.Float64, strict=False) * UNIT_TO_KILO[meaning.unit]
-    reason = pl.coalesce("time_fault", fault_of_number(pl.col("number")))
-    return frame.with_columns(number.alias("number")).with_columns(reason.alias("reason")).drop("time_fault")
 
 
 def fault_of_number(number: pl.Expr) -> pl.Expr:
@@ -218,14 +162,6 @@ def fault_of_number(number: pl.Expr) -> pl.Expr:
         .when(number > MOST_KWH)
         .then(pl.lit("implausible"))
     )
-
-
-def _decimal_point(text: pl.Series) -> pl.Series:
-    """Numbers with a decimal point, whichever mark the file uses."""
-    has_comma = text.str.contains(DECIMAL_COMMA)
-    if not has_comma.any():
-        return text
-    return text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
 
 
 def _with_times(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:

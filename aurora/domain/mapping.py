@@ -17,6 +17,7 @@ from aurora.errors import Refused
 UNIT_TO_KILO = {"Wh": 1e-3, "kWh": 1.0, "MWh": 1e3, "W": 1e-3, "kW": 1.0}
 POWER_UNITS = frozenset({"W", "kW"})
 LABELS = ("start", "end")
+DECIMALS = ("point", "comma")
 
 TIME_NAMES = frozenset(
     "timestamp time datetime date_time date ts ts_utc measured_at utc_timestamp local_time interval_start interval_end interval_start_at"
@@ -47,6 +48,7 @@ class Wishes:
     channels: Mapped[str, str] = field(default_factory=dict[str, str])
     measure: str | None = None
     label: str | None = None
+    decimal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,14 @@ class Mapping:
         time_zone: Zone of times without offset; None where none was named.
         columns: Meaning of each column that is read, by name.
         label: Whether a time names the start or the end of its interval.
+        decimal: Whether numbers have a decimal `point` or `comma`; None where their cells tell.
     """
 
     time_column: str
     time_zone: str | None
     columns: dict[str, ColumnMeaning]
     label: str
+    decimal: str | None = None
 
 
 def propose(names: Sequence[str], wishes: Wishes, *, may_add: bool = False) -> Mapping:
@@ -90,7 +94,8 @@ def propose(names: Sequence[str], wishes: Wishes, *, may_add: bool = False) -> M
     columns = _channel_columns([name for name in names if name != time_column], wishes, may_add=may_add and bool(wishes.channels))
     plain = _plain(time_column)
     label = wishes.label or ("end" if re.search(r"(^|_)(end|bis)(_|$)", plain) else "start")
-    return Mapping(time_column, wishes.time_zone or ("UTC" if re.search(r"(^|_)utc(_|$)", plain) else None), columns, label)
+    time_zone = wishes.time_zone or ("UTC" if re.search(r"(^|_)utc(_|$)", plain) else None)
+    return Mapping(time_column, time_zone, columns, label, wishes.decimal)
 
 
 def looks_like_totals(values: np.ndarray) -> bool:
@@ -111,6 +116,7 @@ def _check_wishes(names: Sequence[str], wishes: Wishes) -> None:
         ("--unit", wishes.unit, tuple(UNIT_TO_KILO)),
         ("--measure", wishes.measure, MEASURES),
         ("--label", wishes.label, LABELS),
+        ("--decimal", wishes.decimal, DECIMALS),
     ):
         if value is not None and value not in known:
             raise Refused(f"{flag} must be one of {', '.join(known)}.")

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aurora.domain.mapping import Wishes
-from ingestion.exports import answers, enphase, fronius, green_button, home_assistant, nem12, octopus, sma
+from ingestion.exports import answers, enphase, fronius, green_button, home_assistant, nem12, octopus, plain, sma
 from ingestion.exports.series import Series
 from ingestion.exports.table import Export
-from ingestion.tables import SAMPLE_BYTES, read_file, text_of
+from ingestion.table_files import SAMPLE_BYTES, text_of
 
 Reader = Callable[[str], Export | Series | None]
 
@@ -25,7 +25,7 @@ def read_export(file: Path) -> Export | Series:
     read = _reader(head) if head is not None else None
     text = text_of(file) if read is not None else None
     found = _tried(read, text) if read is not None and text is not None else None
-    return found or Export(None, read_file(file), Wishes())
+    return found or plain.read(file)
 
 
 def _reader(head: str) -> Reader | None:
@@ -53,4 +53,5 @@ def filled(wishes: Wishes, known: Wishes) -> Wishes:
         channels=wishes.channels or known.channels,
         measure=wishes.measure or known.measure,
         label=wishes.label or known.label,
+        decimal=wishes.decimal or known.decimal,
     )

@@ -28,7 +28,8 @@ def read(text: str) -> Export | None:
         return None
     filled = [[cell.strip() for cell in row[: len(names)]] + [""] * (len(names) - len(row)) for row in rows[1:]]
     frame = pl.DataFrame([[_iso(row[0]), *row[1:]] for row in filled], schema=dict.fromkeys(names, pl.String), orient="row")
-    return Export("enphase", frame, Wishes(time_column=TIME, unit="Wh", channels=found, measure="interval_kwh", label="start"))
+    wishes = Wishes(time_column=TIME, unit="Wh", channels=found, measure="interval_kwh", label="start", decimal="point")
+    return Export("enphase", frame, wishes)
 
 
 def _iso(time: str) -> str:

@@ -50,4 +50,4 @@ def read(text: str) -> Export | None:
     }
     padded = [[cell.strip() for cell in row[: len(names)]] + [""] * (len(names) - len(row)) for row in rows[2:] if any(row)]
     frame = pl.DataFrame(padded, schema=dict.fromkeys(headed, pl.String), orient="row")
-    return Export("fronius", frame, Wishes(time_column=headed[0], channels=found, label="start"), first_line=3)
+    return Export("fronius", frame, Wishes(time_column=headed[0], channels=found, label="start"), first_line=3, delimiter=delimiter)

@@ -32,9 +32,8 @@ def read(text: str) -> Export | None:
         schema={"Consumption (kwh)": pl.String, "Start": pl.String},
         orient="row",
     )
-    wishes = Wishes(
-        time_column="Start", unit="kWh", channels={"Consumption (kwh)": "grid_import"}, measure="interval_kwh", label="start"
-    )  # fmt: skip
+    channels = {"Consumption (kwh)": "grid_import"}
+    wishes = Wishes(time_column="Start", unit="kWh", channels=channels, measure="interval_kwh", label="start", decimal="point")
     return Export("octopus", frame, wishes)
 
 

@@ -43,7 +43,8 @@ def read(text: str) -> Export | None:
     time = END_OF_DAY if is_daily else TIME
     frame = pl.DataFrame(written, schema=dict.fromkeys([time, *names], pl.String), orient="row")
     totals = {name: "production" for name in names if " Counter " in name}
-    wishes = Wishes(time_column=time, unit="kWh", channels=totals, measure="register_kwh", label="end" if is_daily else "start")
+    label = "end" if is_daily else "start"
+    wishes = Wishes(time_column=time, unit="kWh", channels=totals, measure="register_kwh", label=label, decimal="point")
     return Export("sma", frame, wishes, first_line=place + 2)
 
 

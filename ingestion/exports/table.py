@@ -20,6 +20,7 @@ class Export:
         first_line: Line of the file that the first row stands on.
         costs: What the file says that a column cost: currency and amount, by the column's name.
         unsaid: What the file leaves open and a person has to say.
+        delimiter: What stands between the cells of a line; None where that is not known.
     """
 
     format: str | None
@@ -28,6 +29,7 @@ class Export:
     first_line: int = 2
     costs: Mapped[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     unsaid: tuple[str, ...] = ()
+    delimiter: str | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -41,4 +43,4 @@ class Export:
 
     def read_out(self, mapping: Mapping) -> Readout:
         """The readings and refusals of the file under a mapping."""
-        return read_out(self.frame, mapping, self.first_line)
+        return read_out(self.frame, mapping, self.first_line, self.delimiter)

@@ -86,6 +86,7 @@ def import_file(
     channel: Annotated[list[str] | None, typer.Option(help="COLUMN=channel; may be given several times.")] = None,
     measure: Annotated[str | None, typer.Option(help="interval_kwh, register_kwh or power_kw")] = None,
     label: Annotated[str | None, typer.Option(help="Whether times name the start or the end of an interval.")] = None,
+    decimal: Annotated[str | None, typer.Option(help="point or comma: the decimal mark of its numbers.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen and change nothing.")] = False,
     json: Json = False,
 ) -> None:
@@ -118,6 +119,7 @@ def import_file(
             channels=_channels(channel or []),
             measure=measure,
             label=label,
+            decimal=decimal,
             dry_run=dry_run,
             progress=progress,
         )

@@ -162,3 +162,8 @@ def test_other_files_are_nobodys_export(text: str) -> None:
 def test_export_with_a_field_beyond_every_limit_refused_in_words(load) -> None:
     with pytest.raises(Refused):
         load(OCTOPUS_ROWS + "9" * 200_000 + ', "\n')
+
+
+def test_enphase_thousands_are_marked_by_commas(load, lake: Lake) -> None:
+    load('Date/Time,Energy Produced (Wh)\n2016-07-29 00:00:00 -0500,"1,005"\n2016-07-29 00:15:00 -0500,6\n')
+    assert [row[4] for row in landed(lake)] == pytest.approx([1.005, 0.006])
