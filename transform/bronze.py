@@ -103,6 +103,10 @@ class Bronze:
         """Every register reading of the devices."""
         return self._rows("register_kwh", self.files, device_ids)
 
+    def at(self, dates: Iterable[date], device_ids: Iterable[str]) -> pl.DataFrame:
+        """Every reading of the devices that was measured on the UTC dates."""
+        return self._of(self.files.filter(pl.col("measured_date").is_in(list(dates))), device_ids).collect()
+
     @property
     def readings(self) -> int:
         """How many there are."""

@@ -15,7 +15,7 @@ from aurora.accounts.database import Accounts
 from aurora.home import Home
 from aurora.lake import changes, manifest
 from aurora.lake.manifest import Publication
-from aurora.lake.store import Between, Lake
+from aurora.lake.store import Lake
 from aurora.settings import Settings
 from transform import (
     compaction,
@@ -24,6 +24,7 @@ from transform import (
     measured,
     metered,
     metering,
+    reasons,
     revisions,
     scope,
     sealed,
@@ -133,8 +134,6 @@ class _Run:
         self.silver_since = (now - timedelta(days=refresher.settings.silver_days)).date()
         self.bronze_since = now - timedelta(days=refresher.settings.bronze_days)
         self.seconds: dict[str, float] = {}
-        self.arrivals = pl.DataFrame(schema={"site_id": pl.String, "local_date": pl.Date, "readings": pl.UInt32})
-        self.reasons = pl.DataFrame(schema={"site_id": pl.String, "otherwise": pl.String})
         self.withdrawn = self.lake.scan(READINGS, paths=[]).collect()
         self.is_whole = False
         self.consumed = 0
@@ -212,36 +211,32 @@ class _Run:
 
     def _every_day(self, known: Facts, bronze: Bronze) -> pl.DataFrame:
         """Every day that any reading can touch."""
-        self.reasons = known.sites.select("site_id", pl.lit("the whole history was rebuilt").alias("otherwise"))
         devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
         spans = facts.with_new_sites(self.publication.scan("dims/measured_channels").collect(), known.devices)
         every = [
             scope.days_of_spans(bronze.hulls(known.devices["device_id"].to_list()).join(devices, on="device_id")),
             facts.days_of_sites(spans, known.sites["site_id"].to_list()),
         ]
-        return self._kept_days(every, known)
+        days = self._kept_days(every, known)
+        self.reasons = reasons.of_days({reasons.OF_REBUILD: days}, self.withdrawn.clear(), devices, bronze)
+        return days
 
     def _touched(self, changed: pl.DataFrame, known: Facts, bronze: Bronze) -> pl.DataFrame:
         devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
-        self.arrivals = _arrivals(changed, devices)
-        ids = self.withdrawn["device_id"].unique().to_list()
         reversed_ = metered.reversed_since(self.publication.before, known.overruled, known.devices)
-        doubted = devices.join(reversed_, on="device_id", how="semi")["site_id"].unique().to_list()
-        poorer = devices.filter(pl.col("device_id").is_in(ids))["site_id"].unique().to_list()
-        self.reasons = known.sites.select("site_id", _otherwise(known, poorer, doubted).alias("otherwise"))
         pending = [(site, day) for site, dates in self.publication.before.pending.items() for day in dates]
         spans = facts.with_new_sites(self.publication.scan("dims/measured_channels").collect(), known.devices)
-        every = [
-            scope.touched_days(changed, devices, bronze, self.metering),
-            scope.touched_days(reversed_, devices, bronze, self.metering),
-            scope.days_since(self.turned, spans, changed, devices),
+        told = {
             # What a reading touched when it came it touches when it goes: asked of the readings as they were with it.
-            scope.touched_days(self.withdrawn, devices, self._bronze_before(), self.metering),
-            pl.DataFrame(pending, schema=scope.SITE_DAYS, orient="row"),
-            facts.days_of_sites(spans, known.changed_sites),
-            facts.days_of_moved(spans, known.moved_sites),
-        ]
-        return self._kept_days(every, known)
+            reasons.OF_WITHDRAWAL: scope.touched_days(self.withdrawn, devices, self._bronze_before(), self.metering),
+            reasons.OF_FACT: facts.days_of_sites(spans, known.changed_sites),
+            reasons.OF_ZONE: facts.days_of_moved(spans, known.moved_sites),
+            reasons.OF_PERSON: scope.touched_days(reversed_, devices, bronze, self.metering),
+            reasons.OF_UNIT: scope.days_since(self.turned, spans, changed, devices),
+            reasons.OF_EARLIER: pl.DataFrame(pending, schema=scope.SITE_DAYS, orient="row"),
+        }
+        self.reasons = reasons.of_days(told, changed, devices, self._bronze_before())
+        return self._kept_days([scope.touched_days(changed, devices, bronze, self.metering), *told.values()], known)
 
     def _kept_days(self, every: list[pl.DataFrame], known: Facts) -> pl.DataFrame:
         days = pl.concat(every).unique().filter(pl.col("site_id").is_in(known.sites["site_id"].to_list())).sort(*SITE_DAY)
@@ -278,18 +273,18 @@ class _Run:
             rebuilt = sealed.protect(found, self.publication.before, days, known, bronze, self.metering)
             main_devices = known.devices.filter(pl.col("role") == "main")["device_id"].to_list()
             spans = measured.update(self.publication, rebuilt.energy, days, main_devices)
-            self._replace("silver/energy", rebuilt.energy, days)
-            self._replace("gold/meter_events", rebuilt.events, days)
+            self.publication.replace("silver/energy", rebuilt.energy, days)
+            self.publication.replace("gold/meter_events", rebuilt.events, days)
             quality = self.refused.with_counts(rebuilt.quality, days, self.publication.before)
-            self._replace("gold/data_quality", quality, days)
+            self.publication.replace("gold/data_quality", quality, days)
             measured.write(self.publication, spans, days["site_id"].unique().to_list())
         every_day = sealed.without_lost(pl.concat([days, spans.touched]).unique(), self.publication.before, self.silver_since)
         with self._timed("gold"):
             made = gold.build(self.publication, self.workbench, every_day, known, spans.spans)
-            before = self._closed_before(every_day, known)
+            before = revisions.published(self.publication.before, every_day.filter(~revisions.is_open(known.zones, self.now)))
         with self._timed("commit"):
             gold.commit(self.publication, made)
-            found = revisions.find(before, made.tables["energy_daily"], self.arrivals, self.reasons, self.now)
+            found = revisions.find(before, made.tables["energy_daily"], self.reasons.of, self.now)
             if not found.is_empty():
                 self.publication.add("gold/revisions", found)
             self.workbench.throw_away()
@@ -297,17 +292,6 @@ class _Run:
             from transform.judge import judge
 
             return judge(self.publication, every_day, known.sites, self.now)
-
-    def _replace(self, name: str, rows: pl.DataFrame, days: pl.DataFrame) -> None:
-        self.publication.replace(name, rows, days)
-
-    def _closed_before(self, days: pl.DataFrame, known: Facts) -> pl.DataFrame:
-        """Published daily rows of the closed days among `days`."""
-        closed = days.filter(~revisions.is_open(known.zones, self.now))
-        if closed.is_empty():
-            return self.publication.before.scan(gold.DAILY).head(0).collect()
-        held = self.publication.before.scan(gold.DAILY, [Between("local_date", closed["local_date"].min())])
-        return held.join(closed.lazy(), on=SITE_DAY, how="semi").collect()
 
     def _timed(self, step: str) -> "_Timer":
         return _Timer(self.seconds, step)
@@ -322,26 +306,6 @@ class _Timer:
 
     def __exit__(self, *_: object) -> None:
         self.seconds[self.step] = round(self.seconds.get(self.step, 0.0) + time.perf_counter() - self.began, 3)
-
-
-def _otherwise(known: Facts, poorer_sites: list[str], doubted_sites: list[str]) -> pl.Expr:
-    """Why a day of a site changed on which no reading arrived."""
-    of_fact = pl.lit("a fact of the site, a device or the tariff changed")
-    of_reading = pl.lit("a reading of another day reaches into this one, or one arrived that was left pending")
-    of_withdrawal = pl.lit("an import was withdrawn")
-    of_zone = pl.lit("the site's time zone is another one from a day on")
-    of_person = pl.lit("a decision how a meter was read was reversed, or stands again")
-    told = ((poorer_sites, of_withdrawal), (known.changed_sites, of_fact), (list(known.moved_sites), of_zone), (doubted_sites, of_person))
-    return pl.coalesce(*[pl.when(pl.col("site_id").is_in(sites)).then(reason) for sites, reason in told], of_reading)
-
-
-def _arrivals(changed: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
-    """How many readings came in for each site-day: site_id, local_date, readings."""
-    placed = changed.join(devices, on="device_id").with_columns(pl.col("measured_at").dt.epoch("us").alias("start_us"))
-    counted = placed.group_by("site_id", "time_zone", pl.col("start_us") // 900_000_000).len("readings")
-    spans = counted.with_columns(pl.col("start_us") * 900_000_000).with_columns((pl.col("start_us") + 1).alias("end_us"))
-    days = scope.dated(spans)
-    return days.group_by("site_id", "local_date").agg(pl.col("readings").sum())
 
 
 def _silent(_done: int, _total: int, _label: str) -> None:

@@ -142,7 +142,7 @@ def _register_spans(changed: pl.DataFrame, bronze: Bronze, metering: Metering) -
 
 
 def _neighbourhoods(places: pl.DataFrame, held: pl.DataFrame, metering: Metering) -> pl.DataFrame:
-    """From the calm stretch of readings before each place to that after it; to the ends where there is none."""
+    """From the calm stretch of readings before each place to that after it; to the ends where there is none. Nothing without registers."""
     calm = metering.calm_stretches(held).select("device_id", "start_us", "end_us").sort("start_us")
     ends = held.group_by("device_id").agg(
         pl.col("measured_at").min().dt.epoch("us").alias("first_us"), (pl.col("measured_at").max().dt.epoch("us") + 1).alias("last_us")
@@ -155,8 +155,8 @@ def _neighbourhoods(places: pl.DataFrame, held: pl.DataFrame, metering: Metering
     after = before.rename({"start_us": "begin_us"}).sort("high_us").join_asof(
         calm, left_on="high_us", right_on="start_us", by="device_id", strategy="forward", check_sortedness=False, suffix="_after"
     )  # fmt: skip
-    found = after.join(ends, on="device_id", how="left").with_columns(
-        pl.coalesce("begin_us", "first_us", "low_us").alias("from_us"), pl.coalesce("end_us_after", "last_us", "high_us").alias("until_us")
+    found = after.join(ends, on="device_id").with_columns(
+        pl.coalesce("begin_us", "first_us").alias("from_us"), pl.coalesce("end_us_after", "last_us").alias("until_us")
     )
     return found.select("device_id", pl.col("from_us").alias("start_us"), (pl.col("until_us") + 1).alias("end_us"))
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -272,18 +272,22 @@ def day_changed(day: DayChanged, site: Site) -> str:
 
 
 def _changed(change: Change, site: Site) -> str:
-    before, after = (_figure(change.column, value, site.currency) for value in (change.before, change.after))
+    before, after = (_figure(change.column, value, site) for value in (change.before, change.after))
     if change.before == change.after:
         return text("changes.stands", name=text(f"column.{change.column}"), figure=before)
     return text("changes.line", name=text(f"column.{change.column}"), before=before, after=after)
 
 
-def _figure(column: str, value: float | None, currency: str | None) -> str:
+def _figure(column: str, value: float | None, site: Site) -> str:
+    if column.endswith("_at"):
+        return text("app.unknown") if value is None else formats.clock(datetime.fromtimestamp(value, UTC), site.calendar)
+    if column.endswith("_kg_co2"):
+        return f"{formats.number(value)} kg CO₂"
     if column.endswith("_kwh"):
         return formats.energy(value)
     if column.endswith("_kw"):
         return " ".join(formats.power(value)).strip()
-    return formats.percent(value) if column.endswith("_ratio") else formats.money(value, currency)
+    return formats.percent(value) if column.endswith("_ratio") else formats.money(value, site.currency)
 
 
 def freshness(finished_at: datetime | None, pending_days: int, now: datetime) -> str:
