@@ -26,15 +26,15 @@ from amqtt.session import ApplicationMessage, IncomingApplicationMessage, Outgoi
 
 from aurora import logs, metrics
 from aurora.accounts.database import Accounts
-from aurora.domain.topics import OWN_BRANCH, covers, patterns_of
+from aurora.domain.topics import patterns_of
 from aurora.home import Home
 from aurora.settings import Settings
-from ingestion.listener import LISTENER, LISTENER_SECRET, TOPICS, listener_client_id
+from ingestion.listener import LISTENER, LISTENER_SECRET, listener_client_id
 from ingestion.messages import DeviceFacts
 from ingestion.mosquitto_files import PACKETS_OF_LARGEST
 from ingestion.processes import refuse_taken_port, stop_signal
-from ingestion.registry import DeviceRegistry, KeyRing
-from ingestion.topics import may_use
+from ingestion.registry import KeyRing
+from ingestion.topics import EVERYTHING, may_use
 
 POLL_SECONDS = 0.2
 
@@ -47,7 +47,6 @@ class Credentials:
     def __init__(self, database_url: str, listener_password: str) -> None:
         self._keys = KeyRing(Accounts(database_url))
         self._listener_password = listener_password
-        self.listener_session = session_id(listener_client_id(listener_password), LISTENER, listener_password)
 
     def is_listener(self, session: Session) -> bool:
         """Whether the session logged in as Aurora's own listener."""
@@ -62,11 +61,6 @@ class Credentials:
         """Whether the session is a device's to whom a topic or topic filter belongs: its own branch, and what is bound to it."""
         device = await self._device(session)
         return device is not None and may_use(device.device_id, patterns_of(device.topic), topic)
-
-    async def patterns_for(self, session: Session, topic: str) -> list[str]:
-        """The patterns bound to the session's device that a topic is one of."""
-        device = await self._device(session)
-        return [pattern for pattern in patterns_of(device.topic if device else None) if covers(pattern, topic)]
 
     async def _device(self, session: Session) -> DeviceFacts | None:
         if not session.username or not session.password:
@@ -119,18 +113,11 @@ class OwnTopicsOnly(BaseTopicPlugin):
         if self._credentials.is_listener(session):
             return action != Action.PUBLISH
         is_allowed = await self._credentials.may_use(session, topic)
-        if action == Action.PUBLISH:
-            await (self._await_foreign(session, topic) if is_allowed else self._note_refused(session, topic))
+        if action == Action.PUBLISH and not is_allowed:
+            self._note_refused(session, topic)
         return is_allowed
 
-    async def _await_foreign(self, session: Session, topic: str) -> None:
-        """Keep what comes on a foreign topic for the listener, also before it has heard that the topic is bound."""
-        if topic.startswith(OWN_BRANCH) or not isinstance(self.context, BrokerContext):
-            return
-        for pattern in await self._credentials.patterns_for(session, topic):
-            await self.context.add_subscription(self._credentials.listener_session, pattern, 1)
-
-    async def _note_refused(self, session: Session, topic: str) -> None:
+    def _note_refused(self, session: Session, topic: str) -> None:
         metrics.TOPICS_REFUSED.inc()
         log.warning("a message was refused; bind its topic with `aurora device set --topic`", device=session.username, topic=topic[:256])
 
@@ -286,8 +273,7 @@ async def serve(settings: Settings, home: Home, stop: threading.Event) -> None:
     PatientHandler.most_bytes = PACKETS_OF_LARGEST * settings.max_message_bytes
     broker = PatientBroker(config)
     await broker.start()
-    bound = DeviceRegistry(Accounts(settings.resolved_database_url)).bindings.devices
-    await _await_listener(broker, given["listener_password"], (*TOPICS, *bound))
+    await _await_listener(broker, given["listener_password"])
     home.note("broker", {"url": f"mqtt://{settings.host}:{settings.mqtt_port}", "pid": os.getpid()})
     log.info("broker ready", port=settings.mqtt_port)
     while not stop.is_set():
@@ -296,7 +282,7 @@ async def serve(settings: Settings, home: Home, stop: threading.Event) -> None:
         await asyncio.wait_for(broker.shutdown(), timeout=3)
 
 
-async def _await_listener(broker: Broker, password: str, topics: tuple[str, ...]) -> None:
+async def _await_listener(broker: Broker, password: str) -> None:
     """Keep messages for the listener from the first one on, also before it has connected for the first time."""
     context, client_id = broker.plugins_manager.context, session_id(listener_client_id(password), LISTENER, password)
     if not isinstance(context, BrokerContext):
@@ -305,8 +291,7 @@ async def _await_listener(broker: Broker, password: str, topics: tuple[str, ...]
     session = context.get_session(client_id)
     if session is not None:
         session.username, session.password, session.clean_session = LISTENER, password, False
-    for topic in topics:
-        await context.add_subscription(client_id, topic, 1)
+    await context.add_subscription(client_id, EVERYTHING, 1)
 
 
 def run(settings: Settings, home: Home) -> None:

@@ -70,7 +70,9 @@ class Batch:
         if decoded.weather:
             self.weather.setdefault(source, []).extend(decoded.weather)
         if decoded.states:
-            self.states += decoded.states
+            # Commits are stamped in whole seconds, in which a device may leave and be back.
+            now = datetime.now(UTC)
+            self.states += [DeviceState(one.device_id, one.state, one.at or now) for one in decoded.states]
         self.waiting += len(decoded.readings) + len(decoded.rejections) + len(decoded.weather) + len(decoded.states) or 1
 
     def _add_readings(self, readings: Sequence[Reading], source: str) -> None:

@@ -19,7 +19,7 @@ from ingestion.format_states import FormatStates
 from ingestion.landing import Landing
 from ingestion.messages import Decoded, Limits, Message, State, joined, live_limits, refuse
 from ingestion.registry import DeviceRegistry
-from ingestion.topics import EVERYTHING, SHARED, heard
+from ingestion.topics import EVERYTHING, SHARED, heard, widest
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
@@ -162,7 +162,8 @@ class Listener:
         self._home = home
         self._part = part
         is_leaving = part > settings.listeners
-        self._topics = () if is_leaving else heard(settings.listeners, part, is_ours=settings.broker == "mosquitto")
+        is_ours = settings.broker == "mosquitto" or not settings.resolved_mqtt_url
+        self._topics = () if is_leaving else heard(settings.listeners, part, is_ours=is_ours)
         self._binds = part == 1 and EVERYTHING not in self._topics
         self._routes: dict[str, tuple[str, str]] = {}
         self._states = FormatStates(home)
@@ -238,7 +239,7 @@ class Listener:
             self._note("refused", str(reason))
             return
         self._connection += 1
-        self._subscribed = frozenset(self._registry.bindings.devices) if self._binds else frozenset()
+        self._subscribed = widest(self._registry.bindings.devices) if self._binds else frozenset()
         if topics := (*self._topics, *sorted(self._subscribed)):
             client.subscribe([(topic, 1) for topic in topics])
         if others := self._other_topics():
@@ -358,7 +359,7 @@ class Listener:
                 continue
             bound = wanted
             if self._binds:
-                self._subscribe(wanted)
+                self._subscribe(widest(wanted))
             known = {device_id for device_ids in bindings.devices.values() for device_id in device_ids}
             self._states.forget(one for one in self._states.device_ids if one not in known and self._registry.find(one) is None)
 

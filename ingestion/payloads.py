@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from aurora.domain.channels import CHANNELS, MEASURES, MOST_KWH
-from ingestion.decoders.aurora import BELOW_ZERO, ENERGY_FIELDS, LONGEST_INTERVAL_SECONDS, QUANTITIES, STATE
+from ingestion.decoders.aurora import ENERGY_FIELDS, LONGEST_INTERVAL_SECONDS, QUANTITIES, STATE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MOMENT = {"type": "string", "format": "date-time", "description": "A time with offset; without one it is refused."}
@@ -69,7 +69,7 @@ def _energies() -> dict[str, Any]:
 
 
 def _weather() -> dict[str, Any]:
-    quantities = {name: {"type": ["number", "null"]} | ({} if name in BELOW_ZERO else {"minimum": 0}) for name in QUANTITIES}
+    quantities = {name: {"type": ["number", "null"], "minimum": least, "maximum": most} for name, (least, most) in QUANTITIES.items()}
     about = {
         "title": "weather",
         "description": "Weather at one time; the unit is in each name.",

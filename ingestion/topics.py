@@ -1,5 +1,9 @@
 """Who may use which MQTT topics, and what listeners hear."""
 
+from collections.abc import Iterable
+
+from paho.mqtt.matcher import MQTTMatcher
+
 from aurora.domain.topics import OWN_BRANCH, OWN_TOPICS, covers
 
 EVERYTHING = "#"
@@ -27,3 +31,12 @@ def heard(listeners: int, part: int, *, is_ours: bool) -> tuple[str, ...]:
     if listeners > 1 or part > 1:
         return tuple(f"{SHARED}{topic}" for topic in OWN_TOPICS)
     return (EVERYTHING,) if is_ours else OWN_TOPICS
+
+
+def widest(patterns: Iterable[str]) -> frozenset[str]:
+    """Topic filters that no other of them covers. Of filters that overlap a broker may deliver a message once each."""
+    matcher = MQTTMatcher()
+    every = frozenset(patterns)
+    for pattern in every:
+        matcher[pattern] = pattern
+    return frozenset(one for one in every if not any(wide != one and covers(wide, one) for wide in matcher.iter_match(one)))

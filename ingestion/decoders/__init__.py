@@ -81,18 +81,26 @@ def _told(decoded: Decoded) -> Decoded:
     return decoded if is_something else Decoded(ignored=1)
 
 
+def _own_form(message: Message, limits: Limits, decoded: Decoded) -> Decoded:
+    """What a message said by its device's format, or where that is nothing, as a reading of Aurora's own form on the device's own topic."""
+    if message.kind != "readings" or decoded.readings or decoded.state is not None:
+        return decoded
+    own = aurora.decode(message, limits)
+    return own if own.readings and not own.rejections else decoded
+
+
 def decode(message: Message, limits: Limits, state: State = NO_STATE) -> Decoded:
     """What a message says, by the decoder of its device, over what is known of the device from the messages before."""
     if (refused := too_large(message.payload, limits)) is not None:
         return refused
     name = message.device.decoder
-    if name == "aurora":
+    if name == "aurora" or message.kind in {"status", "weather"}:
         return _told(aurora.decode(message, limits, state))
     decoder = known_decoders().get(name)
     if decoder is None:
         return refuse(message.payload, "unknown_decoder", f"There is no decoder {name}; known: {', '.join(known_decoders())}.")
     try:
-        return _told(decoder(message, limits, state))
+        return _told(_own_form(message, limits, decoder(message, limits, state)))
     except Exception:
         # Whatever a format not our own holds, the listener goes on and the payload is kept for a replay.
         log.exception("a decoder failed", decoder=name, device=message.device.device_id)

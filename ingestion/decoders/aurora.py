@@ -39,8 +39,18 @@ LONGEST_INTERVAL_SECONDS = 366 * 86_400
 MOST_AHEAD = timedelta(days=1)
 EARLIEST_YEAR = 1970
 LATEST_YEAR = 2200
-QUANTITIES = ("temperature_celsius", "ghi_w_per_m2", "cloud_cover_ratio", "wind_m_per_s", "humidity_ratio", "precipitation_mm")
-BELOW_ZERO = frozenset({"temperature_celsius"})
+# Weather services look at most 16 days ahead.
+MOST_FORECAST_AHEAD = timedelta(days=16)
+# What no weather station near the ground has measured is beyond these (World Meteorological Organization, records of extremes); a ratio of
+# 87 is a percentage, and of 1.1 a sensor in fog.
+QUANTITIES: dict[str, tuple[float, float]] = {
+    "temperature_celsius": (-100, 70),
+    "ghi_w_per_m2": (0, 2_000),
+    "cloud_cover_ratio": (0, 1),
+    "wind_m_per_s": (0, 150),
+    "humidity_ratio": (0, 1.1),
+    "precipitation_mm": (0, 2_000),
+}
 ENERGY_FIELDS = {f"{channel}_kwh": channel for channel in CHANNELS}
 STATE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,63}")
 
@@ -276,20 +286,24 @@ class _Look:
         if not self._is_object(element):
             return
         self._sender(element, "station_id")
-        measured_at = self.time(element, "measured_at" if "measured_at" in element or "timestamp" not in element else "timestamp")
         is_forecast = element.get("is_forecast", False)
         if not isinstance(is_forecast, bool):
             self.fault("is_forecast", "wrong_type", "is_forecast is true or false.")
+        field = "measured_at" if "measured_at" in element or "timestamp" not in element else "timestamp"
+        measured_at = self.time(element, field, MOST_FORECAST_AHEAD if is_forecast is True else timedelta(0))
         present = [name for name in QUANTITIES if element.get(name) is not None]
         if not present:
             self.fault("temperature_celsius", "missing_field", f"Expected at least one of {', '.join(QUANTITIES)}.")
         for name in present:
-            value, is_good = self.number(element, name, is_null_good=False, is_negative_good=name in BELOW_ZERO)
-            if is_good and value is not None and measured_at is not None:
+            least, most = QUANTITIES[name]
+            value, is_good = self.number(element, name, is_null_good=False, is_negative_good=least < 0)
+            if is_good and value is not None and not least <= value <= most:
+                self.fault(name, "implausible", f"{name} is between {least:g} and {most:g}; {value:g} may be in another unit.")
+            elif is_good and value is not None and measured_at is not None:
                 self.found_weather.append(WeatherValue(self.device.device_id, name, measured_at, value, bool(is_forecast)))
 
-    def time(self, element: dict[str, Any], field: str) -> datetime | None:
-        """The instant of a field within the limits."""
+    def time(self, element: dict[str, Any], field: str, ahead: timedelta = timedelta(0)) -> datetime | None:
+        """The instant of a field within the limits, or so far ahead of them."""
         text = element.get(field)
         if text is None:
             return self.fault(field, "missing_field", f"{field} is missing; expected a time such as 2026-01-31T12:00:00Z.")
@@ -300,7 +314,7 @@ class _Look:
             return self.fault(field, "bad_time", f"{field} is not a time; expected one such as 2026-01-31T12:00:00Z.")
         if moment.tzinfo is None:
             return self.fault(field, "no_offset", f"{field} names no offset from UTC; end it with Z or +01:00.")
-        if self.limits.latest is not None and moment > self.limits.latest:
+        if self.limits.latest is not None and moment > self.limits.latest + ahead:
             return self.fault(field, "in_the_future", f"{field} is later than our clock allows ({self.limits.latest:%Y-%m-%dT%H:%M:%SZ}).")
         if self.limits.earliest is not None and moment < self.limits.earliest:
             return self.fault(field, "too_late", f"{field} is too old for a live reading; import older ones as a file.")
@@ -341,8 +355,11 @@ class _Look:
         given = element.get("interval_seconds")
         if given is None:
             return self.device.interval_seconds or DEFAULT_INTERVAL_SECONDS
+        if isinstance(given, float) and given.is_integer():
+            given = int(given)
         if isinstance(given, bool) or not isinstance(given, int) or not 0 < given <= LONGEST_INTERVAL_SECONDS:
-            return self.fault("interval_seconds", "bad_interval", "interval_seconds is a whole number of seconds above zero.")
+            sentence = f"interval_seconds is a whole number of seconds above zero, at most {LONGEST_INTERVAL_SECONDS}."
+            return self.fault("interval_seconds", "bad_interval", sentence)
         return given
 
 

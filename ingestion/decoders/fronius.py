@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from aurora.domain.inputs import UNITS
 from ingestion.decoders.meters import Quantity, clock_time, number, readings_of, receipt
 from ingestion.json_text import parse_json
 from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, refuse
@@ -61,8 +62,15 @@ def _inverter(data: dict[str, Any]) -> list[Quantity]:
         is_whole = all(one is not None for one in numbers)
         value = sum(one for one in numbers if one is not None) if is_whole else next((one for one in values if one is not None), None)
         if is_whole or len(values) == 1:
-            found.append(Quantity("production", unit, value, field=name))
+            found.append(Quantity("production", _unit(entry, unit), value, field=name))
     return [quantity for quantity in found if quantity.value is not None]
+
+
+def _unit(entry: dict[str, Any], usual: str) -> str | None:
+    """The unit that an entry names, or the usual one; None where that is none of its kind, so that it is refused."""
+    named = entry.get("Unit", usual)
+    is_known = isinstance(named, str) and named in UNITS and UNITS[named][0] == UNITS[usual][0]
+    return named if is_known else None
 
 
 def _dict(value: Any) -> dict[str, Any]:

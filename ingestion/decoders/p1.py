@@ -18,12 +18,12 @@ INPUT = "p1"
 LARGEST_TELEGRAM_BYTES = 16_384
 _LINES = {
     "time": r"^0-0:1\.0\.0\([0-9]{12}[SW]\)",
-    "import_all": r"^1-0:1\.8\.0\([0-9.]{1,16}\*kWh\)",
-    "import_1": r"^1-0:1\.8\.1\([0-9.]{1,16}\*kWh\)",
-    "import_2": r"^1-0:1\.8\.2\([0-9.]{1,16}\*kWh\)",
-    "export_all": r"^1-0:2\.8\.0\([0-9.]{1,16}\*kWh\)",
-    "export_1": r"^1-0:2\.8\.1\([0-9.]{1,16}\*kWh\)",
-    "export_2": r"^1-0:2\.8\.2\([0-9.]{1,16}\*kWh\)",
+    "import_all": r"^1-0:1\.8\.0\([0-9.]{1,16}\*k?Wh\)",
+    "import_1": r"^1-0:1\.8\.1\([0-9.]{1,16}\*k?Wh\)",
+    "import_2": r"^1-0:1\.8\.2\([0-9.]{1,16}\*k?Wh\)",
+    "export_all": r"^1-0:2\.8\.0\([0-9.]{1,16}\*k?Wh\)",
+    "export_1": r"^1-0:2\.8\.1\([0-9.]{1,16}\*k?Wh\)",
+    "export_2": r"^1-0:2\.8\.2\([0-9.]{1,16}\*k?Wh\)",
     "power_in": r"^1-0:1\.7\.0\([0-9.]{1,16}\*kW\)",
     "power_out": r"^1-0:2\.7\.0\([0-9.]{1,16}\*kW\)",
 }
@@ -61,11 +61,16 @@ def _read(text: str) -> tuple[dict[str, Any], Fault | None]:
         if has_checksum:
             _parser().validate_checksum(text.replace("\n", "\r\n"))
         telegram = _parser().parse(text, throw_ex=True)
-        return {name: getattr(telegram, name).value for name in _LINES if hasattr(telegram, name)}, None
+        return {name: _value(getattr(telegram, name)) for name in _LINES if hasattr(telegram, name)}, None
     except InvalidChecksumError:
         return {}, Fault("", "bad_checksum", "The checksum of the telegram is not that of its lines.")
     except (ParseError, ArithmeticError, ValueError, TypeError):
         return {}, Fault("", "not_a_telegram", "A line of the telegram cannot be read.")
+
+
+def _value(line: Any) -> Any:
+    """A line's value; energy in kWh."""
+    return line.value / 1000 if line.unit == "Wh" else line.value
 
 
 @cache

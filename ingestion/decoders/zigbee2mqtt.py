@@ -75,6 +75,9 @@ def _time(seen: Any, message: Message) -> datetime | Fault:
 
 
 def _availability(message: Message) -> Decoded:
+    """Whether a device is there; a gateway is not gone because one of those behind it is."""
+    if message.device.kind == "gateway":
+        return Decoded(ignored=1)
     content, _fault = parse_json(message.payload)
     if not isinstance(content, dict):
         return presence(message, _PRESENCE)

@@ -1,5 +1,6 @@
 """Foreign topics: whose they are, who may use them, from when on, and what becomes of what nobody is bound to."""
 
+import json
 import time
 from datetime import UTC, datetime
 
@@ -14,7 +15,7 @@ from ingestion.landing import Landing
 from ingestion.listener import Listener, broker_address
 from ingestion.registry import DeviceRegistry
 from ingestion.replay import replay_rejected
-from ingestion.topics import may_use
+from ingestion.topics import may_use, widest
 
 READINGS, REJECTED = "bronze/readings", "bronze/rejected"
 WITHIN_SECONDS = 5.0
@@ -52,6 +53,9 @@ def test_input_that_says_nothing_is_refused(new_device, words: str) -> None:
         new_device("meter-1", decoder="tasmota", inputs={"power/1": words})
 
 
+READING = json.dumps({"measured_at": datetime.now(UTC).isoformat(), "channel": "consumption", "measure": "power_kw", "value": 1.5})
+
+
 def rows(lake) -> list[tuple]:
     return lake.scan(READINGS).select("device_id", "channel", "measure", "value").sort("device_id", "channel", "measure").collect().rows()
 
@@ -61,6 +65,42 @@ def test_message_of_a_bound_topic_lands_as_its_devices_reading(ingestion, accoun
     connect(one.device_id, one.key).publish("shellies/em-1/emeter/0/power", "-620.34")
     eventually(lambda: len(rows(lake)) == 2)
     assert rows(lake) == [("em-1", "grid_export", "power_kw", pytest.approx(0.62034)), ("em-1", "grid_import", "power_kw", 0.0)]
+
+
+def test_message_under_two_patterns_lands_once(ingestion, new_device, connect, lake, eventually) -> None:
+    new_device("zigbee", kind="gateway", decoder="zigbee2mqtt", topic="zigbee2mqtt/#")
+    fridge = new_device(
+        "fridge", decoder="zigbee2mqtt", topic="zigbee2mqtt/kitchen/fridge", inputs={"energy": "consumption", "power": "consumption"}
+    )
+    to_broker = connect(fridge.device_id, fridge.key)
+    to_broker.publish("zigbee2mqtt/kitchen/fridge", '{"energy": 2.05, "power": 50}')
+    to_broker.publish("zigbee2mqtt/kitchen/fridge", '{"energy": "x"}')
+    to_broker.publish(fridge.topic, READING)
+    eventually(lambda: len(rows(lake)) >= 3 and lake.scan(REJECTED).collect().height)
+    time.sleep(0.5)
+    assert sorted(row[1:] for row in rows(lake)) == [
+        ("consumption", "power_kw", 0.05),
+        ("consumption", "power_kw", 1.5),
+        ("consumption", "register_kwh", 2.05),
+    ]
+    assert lake.scan(REJECTED).collect().height == 1
+
+
+def test_filters_that_another_covers_are_not_asked_for() -> None:
+    assert widest(["a/#", "a/b", "a/b/#", "a/+/c", "b/+", "b/c", "+/d"]) == {"a/#", "b/+", "+/d"}
+    assert widest(["a/+", "a/+/#", "a"]) == {"a/+", "a/+/#", "a"} - {"a/+"}
+    assert widest([]) == frozenset()
+
+
+def test_device_that_leaves_and_is_back_at_once_is_there(ingestion, new_device, connect, lake, eventually) -> None:
+    one = new_device("meter-1")
+    to_broker = connect(one.device_id, one.key)
+    words = ["offline", "online"] * 3
+    for word in words:
+        to_broker.publish("aurora/v1/meter-1/status", word)
+    eventually(lambda: lake.scan("bronze/device_status").collect().height == len(words))
+    states = lake.scan("bronze/device_status").sort("at").collect()
+    assert (states["state"].to_list(), states["at"].n_unique()) == (words, len(words))
 
 
 def test_binding_made_and_taken_away_works_within_five_seconds(ingestion, accounts, new_device, connect, lake, eventually) -> None:

@@ -88,6 +88,8 @@ def test_zigbee2mqtt_attribute_topics_availability_and_parts(sender) -> None:
     assert sender("zigbee2mqtt").says("zigbee2mqtt/z1/energy", "12.05") == {IMPORT: 12.05}
     assert sender("zigbee2mqtt").says("zigbee2mqtt/z1/linkquality", "43") == {}
     assert [s.state for s in sender("zigbee2mqtt").send("zigbee2mqtt/z1/availability", {"state": "offline"}).states] == ["offline"]
+    of_another = sender("zigbee2mqtt", kind="gateway").send("zigbee2mqtt/z1/availability", {"state": "offline"})
+    assert (of_another.states, of_another.ignored) == ((), 1)
     assert sender("zigbee2mqtt").reasons("zigbee2mqtt/z1", {"power_l1": 5}) == ["unmapped_input"]
     assert sender("zigbee2mqtt", inputs={"power_l1": "grid"}).says("zigbee2mqtt/z1", {"power_l1": -5}) == {IMPORT_KW: 0.0, EXPORT_KW: 0.005}
     assert sender("zigbee2mqtt").says("zigbee2mqtt/z1", {"energy": 3, "produced_energy": 4}) == {IMPORT: 3.0, EXPORT: 4.0}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aurora.domain.channels import CHANNELS
 from ingestion import decoders
-from ingestion.decoders.aurora import BELOW_ZERO, QUANTITIES, quick_readings
+from ingestion.decoders.aurora import QUANTITIES, quick_readings
 from ingestion.messages import Decoded, DeviceFacts, Limits, Message
 from tests.ingestion.decoders.mutations import crc16
 
@@ -65,9 +65,9 @@ def test_interval_energies_come_back(at: datetime, energies: dict) -> None:
     assert {one.measured_at for one in decoded.readings} == {at}
 
 
-@given(moments, st.dictionaries(st.sampled_from(QUANTITIES), st.floats(-90, 2000), min_size=1), st.booleans())
+@given(moments, st.dictionaries(st.sampled_from([*QUANTITIES]), st.floats(0, 1), min_size=1), st.booleans())
 def test_weather_comes_back(at: datetime, quantities: dict, is_forecast: bool) -> None:
-    sent = {name: value if name in BELOW_ZERO else abs(value) for name, value in quantities.items()}
+    sent = {name: QUANTITIES[name][0] + share * (QUANTITIES[name][1] - QUANTITIES[name][0]) for name, share in quantities.items()}
     decoded = decode(
         "aurora", "aurora/v1/meter-1/weather", {"measured_at": at.isoformat(), "is_forecast": is_forecast, **sent}, "weather"
     )  # fmt: skip
