@@ -20,7 +20,8 @@ def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, de
     """Rows of `gold/data_quality`, one per device and touched day with readings.
 
     `received` counts rows as they came, `duplicates` those that repeat a key and its value, `late` those of live devices that came more
-    than a day after their local day had ended. `rejected` is counted apart, see `transform.refused`.
+    than a day after their local day had ended. `longest_gap_minutes` counts from the day's begin and to its end, as completeness does:
+    what is still to come of a day is missing as yet. `rejected` is counted apart, see `transform.refused`.
 
     Args:
         readings: Raw readings.
@@ -60,17 +61,31 @@ def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, de
         counted.with_columns(
             (pl.col("day_seconds") / pl.col("spacing") * pl.col("series")).round().cast(pl.Int64, strict=False).alias("expected")
         )
-        .join(_coverage(energy), on=DEVICE_DAY, how="left")
+        .join(_coverage(energy, site_days), on=DEVICE_DAY, how="left")
         .with_columns((pl.col("covered_seconds") / pl.col("day_seconds")).alias("completeness_ratio"))
     )
 
 
-def _coverage(energy: pl.DataFrame) -> pl.DataFrame:
-    """Seconds covered and the longest silence between two readings of a day, of the channel that has least."""
-    gap = (pl.col("interval_start_at").diff().dt.total_seconds() - calendar.QUARTER_SECONDS).max() / 60
+def _coverage(energy: pl.DataFrame, site_days: pl.DataFrame) -> pl.DataFrame:
+    """Seconds covered and the longest silence of a day, of the channel that has least: `DEVICE_DAY`, covered_seconds, longest_gap_minutes.
+
+    Args:
+        energy: Silver of the days.
+        site_days: device_id, local_date, day_start_at, day_end_at.
+    """
+    quarter, heard_at = timedelta(seconds=calendar.QUARTER_SECONDS), pl.col("interval_start_at").filter(pl.col("covered_seconds") > 0)
     by_channel = (
         energy.sort("interval_start_at")
         .group_by(*DEVICE_DAY, "channel")
-        .agg(pl.col("covered_seconds").sum(), gap.fill_null(0).cast(pl.Float64).alias("longest_gap_minutes"))
+        .agg(
+            pl.col("covered_seconds").sum(),
+            heard_at.first().alias("first_at"),
+            (heard_at.diff().max() - quarter).alias("between"),
+            (heard_at.last() + quarter).alias("last_at"),
+        )
+        .join(site_days.select(*DEVICE_DAY, "day_start_at", "day_end_at"), on=DEVICE_DAY)
     )
-    return by_channel.group_by(DEVICE_DAY).agg(pl.col("covered_seconds").min(), pl.col("longest_gap_minutes").max())
+    since_begin, until_end = pl.col("first_at") - pl.col("day_start_at"), pl.col("day_end_at") - pl.col("last_at")
+    gap = pl.max_horizontal(since_begin, "between", until_end).fill_null(pl.col("day_end_at") - pl.col("day_start_at"))
+    in_minutes = by_channel.with_columns((gap.dt.total_seconds() / 60).alias("longest_gap_minutes"))
+    return in_minutes.group_by(DEVICE_DAY).agg(pl.col("covered_seconds").min(), pl.col("longest_gap_minutes").max())
