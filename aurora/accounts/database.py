@@ -68,6 +68,8 @@ class Accounts:
         except SQLAlchemyError as error:
             if "no such table" in str(error) or "UndefinedTable" in str(error):
                 raise NotReady("The accounts database is not set up. Run `aurora init`.") from error
+            if any(words in str(error) for words in ("no such column", "has no column named", "UndefinedColumn")):
+                raise NotReady("The accounts database is of an older Aurora. Run `aurora init`; it keeps what is there.") from error
             if any(words in str(error) for words in ("is full", "disk I/O error")):
                 raise Transient(
                     f"{self._place} cannot be written ({_cause(error)}). Make room and try again; nothing was changed."

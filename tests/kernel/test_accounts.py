@@ -17,7 +17,7 @@ from alembic.migration import MigrationContext
 
 from aurora.accounts import leases, people, sites
 from aurora.accounts.database import Accounts
-from aurora.accounts.models import Model
+from aurora.accounts.models import Model, Site
 from aurora.errors import Busy, NotReady, Refused
 from tests.conftest import _postgres_folder
 
@@ -61,6 +61,14 @@ HOME_OF_0001 = (
     ),
     "insert into device_keys values ('k1', 'm1', 'hash', '2026-01-01', null)",
 )
+
+
+def test_accounts_of_an_older_aurora_say_what_to_do(accounts: Accounts, site: Site) -> None:
+    accounts.migrate("0007", is_down=True)
+    with pytest.raises(NotReady, match="aurora init"):
+        sites.find_site(accounts, site.site_id)
+    accounts.migrate()
+    assert sites.find_site(accounts, site.site_id).name == site.name
 
 
 def _check_migrations(url: str) -> None:
