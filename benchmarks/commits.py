@@ -17,7 +17,7 @@ import pyarrow as pa
 from aurora import home as homes
 from aurora.accounts import leases
 from aurora.accounts.database import Accounts
-from aurora.lake import manifest
+from aurora.lake import cleaning, manifest
 from aurora.lake.store import Lake, open_lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
@@ -64,7 +64,7 @@ def _rows(number: int) -> pa.Table:
          "source": "mqtt", "received_at": received_at, "sequence": place, "measured_date": received_at.date()}
         for place in range(READINGS_A_COMMIT)
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=pl.DataFrame(TABLES[READINGS].schema.empty_table()).schema).to_arrow()
+    return pl.DataFrame(rows, schema=pl.Schema(TABLES[READINGS].schema)).to_arrow()
 
 
 def main() -> None:
@@ -75,6 +75,8 @@ def main() -> None:
         lake, accounts = open_lake(settings.resolved_lake_uri), Accounts(settings.resolved_database_url)
         accounts.migrate()
         lake.create_tables()
+        # A minute of commits, one a second, passes here in about so long.
+        cleaning.SETTLED_AFTER = timedelta(seconds=3)
 
         def upkeep(number: int) -> None:
             if number % REFRESH_EVERY == 0:
