@@ -98,6 +98,14 @@ def test_sign_swap_is_found_when_export_runs_at_night_and_import_never(battery_k
     assert found["channel"].to_list() == found_of
 
 
+def test_sign_swap_of_export_is_found_in_winter_when_the_sun_stays_low() -> None:
+    december = _week(clean_hours()).with_columns(
+        pl.col("interval_start_at").dt.offset_by("182d"), pl.col("local_date").dt.offset_by("182d"),
+        grid_export_kwh=pl.lit(0.4), grid_import_kwh=pl.lit(0.0),
+    )  # fmt: skip
+    assert sun.find_swaps(december, FACTS)["channel"].to_list() == ["grid_export"]
+
+
 def test_sign_swap_is_found_when_production_runs_at_night_alone() -> None:
     night = clean_hours().with_columns(pl.col("production_kwh").shift(12).fill_null(0), grid_export_kwh=None, grid_import_kwh=None)
     assert sun.find_swaps(_week(night), FACTS)["channel"].to_list() == ["production"]
@@ -131,9 +139,28 @@ def test_imbalance_is_found_when_all_meters_contradict_one_another_for_hours(imp
     assert found.select("kind", "starts_at", "ends_at", "observed", "expected").rows() == (expected if is_found else [])
 
 
+@pytest.mark.parametrize(("import_kwh", "days", "is_found"), [(10.0, 2, True), (9.0, 2, False), (10.0, 1, True)])
+def test_imbalance_is_found_when_single_hours_leave_a_day_open(import_kwh: float, days: int, is_found: bool) -> None:
+    # 72 kWh go out a day. 8 more at noon, for 2, are a tenth of the 80 that came in then; 7 are less.
+    hours, begin = _flows(2.0, hours=1), START + timedelta(days=3)
+    for day in range(days):
+        hours = put(hours, begin + timedelta(days=day, hours=12), 1, "grid_import_kwh", import_kwh + 0.01)
+    found = balance.find_contradictions(hours, {"home": {}})
+    assert found.select("kind", "starts_at", "ends_at").rows() == [("imbalance", begin, begin + timedelta(days=days))][:is_found]
+    assert found["observed"].to_list() == pytest.approx([days * (70.0 + import_kwh + 0.01)][:is_found])
+
+
+def test_imbalance_of_a_day_is_not_told_beside_that_of_its_hours_nor_of_half_a_day() -> None:
+    hours = _flows(9.0, hours=5)
+    assert balance.find_contradictions(hours, {"home": {}})["ends_at"].to_list() == [START + timedelta(days=2, hours=5)]
+    half = _flows(30.0, hours=2).filter(pl.col("interval_start_at") < START + timedelta(days=2, hours=12))
+    assert balance.find_contradictions(half, {"home": {}}).is_empty()
+
+
 @pytest.mark.parametrize(("import_kwh", "is_found"), [(30.0, True), (24.0, False)])
 def test_impossible_power_is_found_above_what_the_fuse_lets_pass(import_kwh: float, is_found: bool) -> None:
-    found = balance.find_contradictions(_flows(import_kwh, hours=1), {"home": {"fuse_a": 35.0}})
+    hours = put(_flows(import_kwh, hours=1), START + timedelta(days=2), 1, "consumption_kwh", import_kwh + 0.5)
+    found = balance.find_contradictions(hours, {"home": {"fuse_a": 35.0}})
     assert found["kind"].to_list() == (["impossible_power"] if is_found else [])
 
 

@@ -12,6 +12,9 @@ IN, OUT = ("production", "grid_import", "battery_discharge"), ("consumption", "g
 IMBALANCE_RATIO = 0.1
 IMBALANCE_LEAST_KWH = 0.1
 IMBALANCE_LEAST_HOURS = 3
+# Of a day: what single hours leave open, such as a noon at which a derived channel is cut, adds up.
+IMBALANCE_DAY_LEAST_KWH = 0.5
+IMBALANCE_DAY_LEAST_HOURS = 20
 POWER_MARGIN_RATIO = 1.1
 CRITICAL_RATIO = 0.5
 WEEK = ["site_id", "week_start_date"]
@@ -45,12 +48,34 @@ def _imbalances(hours: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("completeness_ratio") >= 0.9)
         .with_columns(supplied.alias("observed"), used.alias("expected"))
     )
-    apart = (pl.col("observed") - pl.col("expected")).abs()
-    limit = pl.max_horizontal(IMBALANCE_RATIO * pl.max_horizontal("observed", "expected"), pl.lit(IMBALANCE_LEAST_KWH))
-    rows = found.runs(whole, WEEK, apart > limit, IMBALANCE_LEAST_HOURS)
-    is_gross = (pl.col("observed") - pl.col("expected")).abs() > CRITICAL_RATIO * pl.max_horizontal("observed", "expected")
+    by_hour = found.runs(whole, WEEK, _is_open(IMBALANCE_LEAST_KWH), IMBALANCE_LEAST_HOURS)
+    rows = pl.concat([by_hour, found.runs(_days_beside(whole, by_hour), WEEK, _is_open(IMBALANCE_DAY_LEAST_KWH), 1)])
+    is_gross = _apart() > CRITICAL_RATIO * pl.max_horizontal("observed", "expected")
     graded = rows.with_columns(pl.when(is_gross).then(pl.lit("critical")).otherwise(pl.lit("warning")).alias("severity"))
     return found.shaped(graded, kind="imbalance", category="meter")
+
+
+def _apart() -> pl.Expr:
+    return (pl.col("observed") - pl.col("expected")).abs()
+
+
+def _is_open(least_kwh: float) -> pl.Expr:
+    """Whether what came in and what went out are further apart than meters may be."""
+    return _apart() > pl.max_horizontal(IMBALANCE_RATIO * pl.max_horizontal("observed", "expected"), pl.lit(least_kwh))
+
+
+def _days_beside(hours: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """Sums of the days of which nearly every hour is known, in the columns of `hours`; without those that a run of hours tells of."""
+    days = (
+        hours.group_by("site_id", "week_start_date", "local_date", maintain_order=True)
+        .agg(pl.col("starts_at").first(), pl.col("ends_at").last(), pl.col("observed", "expected").sum(), pl.len().alias("hours"))
+        .filter(pl.col("hours") >= IMBALANCE_DAY_LEAST_HOURS)
+    )
+    runs = told.select(pl.col("site_id").alias("of"), pl.col("starts_at").alias("from_at"), pl.col("ends_at").alias("until_at"))
+    reached = days.join_where(
+        runs, pl.col("site_id") == pl.col("of"), pl.col("starts_at") < pl.col("until_at"), pl.col("ends_at") > pl.col("from_at")
+    )
+    return days.join(reached, on=["site_id", "local_date"], how="anti")
 
 
 def _impossible(hours: pl.DataFrame, facts: Mapping[str, dict[str, Any]]) -> pl.DataFrame:

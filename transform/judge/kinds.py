@@ -110,8 +110,10 @@ KINDS = {
     "imbalance": Kind(
         "meter", "warning, critical",
         f"For {balance.IMBALANCE_LEAST_HOURS} hours running all six channels are known and their balance is open by more than"
-        f" {balance.IMBALANCE_RATIO:.0%} and {balance.IMBALANCE_LEAST_KWH:g} kWh an hour; a derived channel that would be negative is 0"
-        f" and opens it too. Critical above {balance.CRITICAL_RATIO:.0%}.",
+        f" {balance.IMBALANCE_RATIO:.0%} and {balance.IMBALANCE_LEAST_KWH:g} kWh an hour; or else that of a day of"
+        f" {balance.IMBALANCE_DAY_LEAST_HOURS} such hours is, by more than {balance.IMBALANCE_RATIO:.0%} and"
+        f" {balance.IMBALANCE_DAY_LEAST_KWH:g} kWh. A derived channel that would be negative is 0 and opens it too."
+        f" Critical above {balance.CRITICAL_RATIO:.0%}.",
         True,
     ),
     "impossible_power": Kind(

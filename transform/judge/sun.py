@@ -146,8 +146,9 @@ def _swapped_days(hours: pl.DataFrame, dark_column: str, bright_column: str | No
     )
     works_in_dark = (pl.col("dark_ratio") >= SWAP_RATIO) & (pl.col("observed") >= SWAP_NIGHT_LEAST_KWH)
     idle = pl.col("by_day") < (1 - SWAP_RATIO) * pl.col("observed") if bright_column is None else pl.col("opposite") <= 1e-9
-    enough = (pl.col("dark_hours") >= SWAP_LEAST_HOURS) & (pl.col("bright_hours") >= SWAP_LEAST_HOURS)
-    return days.filter(works_in_dark & idle & enough)
+    # What runs in the dark is held against the day only where no other channel is at rest then: in winter the sun may stay low all day.
+    by_day_too = pl.lit(value=True) if bright_column else pl.col("bright_hours") >= SWAP_LEAST_HOURS
+    return days.filter(works_in_dark & idle & (pl.col("dark_hours") >= SWAP_LEAST_HOURS) & by_day_too)
 
 
 def _by_week(days: pl.DataFrame) -> pl.DataFrame:
