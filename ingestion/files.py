@@ -180,10 +180,11 @@ class _Content:
 def _understood(lake: Lake, accounts: Accounts, place: Site, file: Path, given: Wishes, latest: datetime) -> _Content:
     """What a file says of a site up to `latest`. Raises Refused where it leaves a doubt, or cannot be true."""
     with unpacked(file) as plain:
-        export = read_export(plain)
+        export = read_export(plain, given.time_column)
     chosen, mapping_from = _as_before(lake, accounts, place, loads.fingerprint(export.columns), given)
     mapping = _mapping(export, filled(chosen, export.wishes))
     readout = export.read_out(mapping).until(latest)
+    _refuse_unreadable(readout, mapping)
     if chosen.measure is None and export.wishes.measure is None:
         _refuse_hidden_totals(readout)
     found = doubts(readout.readings, SiteLimits(place.fuse_a, place.pv_capacity_kw, place.latitude, place.longitude))
@@ -224,6 +225,17 @@ def _as_before(lake: Lake, accounts: Accounts, site: Site, header: str, given: W
 
 def _said(wishes: Wishes) -> dict[str, Any]:
     return {name: value for name, value in asdict(wishes).items() if value}
+
+
+def _refuse_unreadable(readout: Readout, mapping: Mapping) -> None:
+    """Raise Refused where none of the times is one, or none of the values a number."""
+    reasons = readout.refused.get_column("reason").unique().to_list()
+    if readout.readings.height or reasons not in (["bad_time"], ["wrong_type"]):
+        return
+    line, column, time, value = readout.refused.select("line", "column", "time", "value").row(0)
+    if reasons == ["bad_time"]:
+        raise Refused(f"None of the times in {mapping.time_column} can be read, such as {time!r}. Write them as 2026-10-01 00:15.")
+    raise Refused(f"None of the values is a number, such as {value!r} in {column}, line {line}. Say which column is what with --channel.")
 
 
 def _refuse_hidden_totals(readout: Readout) -> None:

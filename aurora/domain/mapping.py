@@ -91,11 +91,20 @@ def propose(names: Sequence[str], wishes: Wishes, *, may_add: bool = False) -> M
     """
     _check_wishes(names, wishes)
     time_column = wishes.time_column or _time_column(names)
-    columns = _channel_columns([name for name in names if name != time_column], wishes, may_add=may_add and bool(wishes.channels))
-    plain = _plain(time_column)
+    others = [name for name in names if name not in time_columns(time_column, names)]
+    columns = _channel_columns(others, wishes, may_add=may_add and bool(wishes.channels))
+    plain = plain_name(time_column)
     label = wishes.label or ("end" if re.search(r"(^|_)(end|bis)(_|$)", plain) else "start")
     time_zone = wishes.time_zone or ("UTC" if re.search(r"(^|_)utc(_|$)", plain) else None)
     return Mapping(time_column, time_zone, columns, label, wishes.decimal)
+
+
+def time_columns(time_column: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The column that holds the times, or a date's and a clock's, said as `Date + Time`; nothing where the file has no such columns."""
+    if time_column in names:
+        return (time_column,)
+    date_column, _, clock_column = (part.strip() for part in time_column.partition("+"))
+    return (date_column, clock_column) if {date_column, clock_column} <= set(names) else ()
 
 
 def looks_like_totals(values: np.ndarray) -> bool:
@@ -109,17 +118,18 @@ def looks_like_totals(values: np.ndarray) -> bool:
 
 def _check_wishes(names: Sequence[str], wishes: Wishes) -> None:
     listed = ", ".join(names)
+    known = {*names, *([wishes.time_column] if wishes.time_column and time_columns(wishes.time_column, names) else [])}
     for flag, column in (("--time-column", wishes.time_column), *(("--channel", column) for column in wishes.channels)):
-        if column is not None and column not in names:
+        if column is not None and column not in known:
             raise Refused(f"{flag}: there is no column {column} in the file. It has: {listed}.")
-    for flag, value, known in (
+    for flag, value, words in (
         ("--unit", wishes.unit, tuple(UNIT_TO_KILO)),
         ("--measure", wishes.measure, MEASURES),
         ("--label", wishes.label, LABELS),
         ("--decimal", wishes.decimal, DECIMALS),
     ):
-        if value is not None and value not in known:
-            raise Refused(f"{flag} must be one of {', '.join(known)}.")
+        if value is not None and value not in words:
+            raise Refused(f"{flag} must be one of {', '.join(words)}.")
     for channel in wishes.channels.values():
         if channel not in CHANNELS:
             raise Refused(f"--channel: {channel} is not a channel. Use one of {', '.join(CHANNELS)}.")
@@ -130,7 +140,7 @@ def _check_wishes(names: Sequence[str], wishes: Wishes) -> None:
 
 
 def _time_column(names: Sequence[str]) -> str:
-    found = [name for name in names if _plain(name) in TIME_NAMES]
+    found = [name for name in names if plain_name(name) in TIME_NAMES]
     if len(found) == 1:
         return found[0]
     problem = f"Several columns may be the time ({', '.join(found)})" if found else f"No column is named as a time ({', '.join(names)})"
@@ -151,9 +161,9 @@ def _channel_columns(names: Sequence[str], wishes: Wishes, *, may_add: bool) -> 
 
 
 def _meaning(name: str, channel: str, wishes: Wishes) -> ColumnMeaning:
-    suffix = UNIT_SUFFIX.search(_plain(name))
+    suffix = UNIT_SUFFIX.search(plain_name(name))
     unit = wishes.unit or (UNIT_NAMES[suffix[1]] if suffix else "kW" if wishes.measure == "power_kw" else "kWh")
-    is_total = TOTAL_SUFFIX.search(UNIT_SUFFIX.sub("", _plain(name))) is not None
+    is_total = TOTAL_SUFFIX.search(UNIT_SUFFIX.sub("", plain_name(name))) is not None
     measure = wishes.measure or ("power_kw" if unit in POWER_UNITS else "register_kwh" if is_total else "interval_kwh")
     if (unit in POWER_UNITS) != (measure == "power_kw"):
         raise Refused(f"The column {name} is in {unit}, which does not fit --measure {measure}. Say what it is with --unit and --measure.")
@@ -161,11 +171,11 @@ def _meaning(name: str, channel: str, wishes: Wishes) -> ColumnMeaning:
 
 
 def _channel(name: str) -> str | None:
-    plain = UNIT_SUFFIX.sub("", _plain(name))
+    plain = UNIT_SUFFIX.sub("", plain_name(name))
     return CHANNEL_OF.get(re.sub(r"_(energy|power)$", "", TOTAL_SUFFIX.sub("", plain)))
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """`Grid import [kWh]` as `grid_import_kwh`."""
     plain = name.strip().lower().replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")

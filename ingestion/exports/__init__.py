@@ -15,8 +15,12 @@ Reader = Callable[[str], Export | Series | None]
 FORMATS: tuple[Reader, ...] = (sma.read, octopus.read, enphase.read, fronius.read, nem12.read, home_assistant.read)
 
 
-def read_export(file: Path) -> Export | Series:
+def read_export(file: Path, time_column: str | None = None) -> Export | Series:
     """What a file holds, and what it means where a vendor's format is recognised.
+
+    Args:
+        file: What to read.
+        time_column: Name of the time's column where that was said.
 
     Raises:
         Refused: If it is not there, empty, or of no kind that can be read.
@@ -25,7 +29,7 @@ def read_export(file: Path) -> Export | Series:
     read = _reader(head) if head is not None else None
     text = text_of(file) if read is not None else None
     found = _tried(read, text) if read is not None and text is not None else None
-    return found or plain.read(file)
+    return found or plain.read(file, time_column)
 
 
 def _reader(head: str) -> Reader | None:

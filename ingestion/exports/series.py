@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, field
+from datetime import time
 from itertools import pairwise
 
 import polars as pl
 
 from aurora.domain.mapping import UNIT_TO_KILO, ColumnMeaning, Mapping, Wishes
-from ingestion.tables import READ, REFUSED, Readout, ambiguous_hours, fault_of_number, utc_of_walls, zone_of
+from ingestion.tables import READ, REFUSED, Readout, ambiguous_hours, fault_of_number
+from ingestion.written_times import day_starts, utc_of_walls, zone_of
 
 TIME = "time"
-SHORTEST_DAY = 23 * 3600
+DAY_SECONDS, SHORTEST_DAY = 24 * 3600, 23 * 3600
 SHORTEST_MONTH = 27 * 86_400
 CELLS = {
     "line": pl.Int64,
@@ -97,8 +99,18 @@ def _timed(cells: pl.DataFrame, zone: str | None) -> pl.DataFrame:
     for part in cells.partition_by("column", maintain_order=True):
         times = utc_of_walls(part.get_column("moment"), zone)
         columns = times.utc.alias("moment"), times.fault.alias("fault"), times.is_unsure.alias("is_unsure")
-        parts.append(_with_reason(part.with_columns(*columns)))
+        parts.append(_with_reason(part.with_columns(*columns, _by_the_calendar(part, zone))))
     return pl.concat(parts)
+
+
+def _by_the_calendar(part: pl.DataFrame, zone: str) -> pl.Series:
+    """The lengths of intervals, of days from midnight on those of the local days. [s]"""
+    moment, seconds = part.get_column("moment"), part.get_column("seconds")
+    is_day = (seconds == DAY_SECONDS) & (moment.dt.time() == time())
+    if not is_day.any():
+        return seconds
+    length = (day_starts(moment.dt.offset_by("1d"), zone) - day_starts(moment, zone)).dt.total_seconds()
+    return seconds.zip_with(~is_day.fill_null(value=False), length)
 
 
 def _with_reason(cells: pl.DataFrame) -> pl.DataFrame:

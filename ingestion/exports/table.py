@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from aurora.domain.mapping import Mapping, Wishes
+from ingestion.table_files import Surplus
 from ingestion.tables import Readout, read_out
 
 
@@ -21,6 +22,7 @@ class Export:
         costs: What the file says that a column cost: currency and amount, by the column's name.
         unsaid: What the file leaves open and a person has to say.
         delimiter: What stands between the cells of a line; None where that is not known.
+        surplus: Lines with more cells than there are columns: number and text.
     """
 
     format: str | None
@@ -30,6 +32,7 @@ class Export:
     costs: Mapped[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     unsaid: tuple[str, ...] = ()
     delimiter: str | None = None
+    surplus: Surplus = ()
 
     @property
     def columns(self) -> list[str]:
@@ -43,4 +46,5 @@ class Export:
 
     def read_out(self, mapping: Mapping) -> Readout:
         """The readings and refusals of the file under a mapping."""
-        return read_out(self.frame, mapping, self.first_line, self.delimiter)
+        found = read_out(self.frame, mapping, self.first_line, self.delimiter)
+        return found.with_refused(self.surplus, "too_many_cells") if self.surplus else found

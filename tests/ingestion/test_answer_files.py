@@ -67,6 +67,12 @@ def test_solaredge_hours_in_other_units_and_the_zone_is_asked_for(load, lake: La
     assert landed(lake) == [("grid_import", "interval_kwh", datetime(2026, 7, 1, 10, tzinfo=UTC), HOUR, 0.5 * factor)]
 
 
+def test_solaredge_days_are_the_local_ones(load, lake: Lake) -> None:
+    days = {f"2026-03-{day} 00:00:00": [1000] for day in (28, 29, 30)}
+    load(solaredge("Wh", "DAY", Production=days), time_zone="Europe/Berlin")
+    assert [(row[2].hour, row[3] // HOUR) for row in landed(lake)] == [(23, 24), (23, 23), (22, 24)]
+
+
 def test_octopus_answer_newest_first_over_the_clock_change(load, lake: Lake) -> None:
     slots = [
         (0.25, "2018-10-28T01:00:00Z", "2018-10-28T01:30:00Z"),
