@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 BODY_SECONDS = 30.0
+# zlib's word for a member of gzip with the largest window.
+GZIP = 31
 MOST_SHOWN = 10_000
 LINES = ("ndjson", "jsonl", "json-lines", "json-seq")
 
@@ -84,7 +86,7 @@ def _lines(body: bytes) -> list[Any]:
 async def read_body(request: "Request", most_bytes: int) -> bytes:
     """The body, unpacked where it is gzip. Raises Turned: 408 where it is slow, 413 above `most_bytes`, 400 where it cannot be unpacked."""
     encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding not in {"identity", "gzip"}:
+    if encoding not in {"identity", "gzip", "x-gzip"}:
         raise Turned(400, [{"field": "", "reason": "unknown_encoding", "message": "Send the body plain or as gzip."}])
     parts = request.stream() if encoding == "identity" else _unpacked(request.stream(), most_bytes)
     body = bytearray()
@@ -100,14 +102,22 @@ async def read_body(request: "Request", most_bytes: int) -> bytes:
 
 
 async def _unpacked(parts: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[bytes]:
-    unpack = zlib.decompressobj(wbits=31)
+    """What is packed in a body of one or several gzip members (RFC 1952, 2.2)."""
+    unpack, taken = zlib.decompressobj(wbits=GZIP), 0
     try:
-        async for part in parts:
-            yield unpack.decompress(part, most_bytes + 1)
-            if unpack.unconsumed_tail:
-                yield unpack.decompress(unpack.unconsumed_tail, most_bytes + 1)
+        async for packed in parts:
+            taken += len(packed)
+            if taken > most_bytes:
+                raise Turned(413, f"The body is larger than {most_bytes} bytes. Send it in smaller parts.")
+            left = packed
+            while left:
+                unpack = zlib.decompressobj(wbits=GZIP) if unpack.eof else unpack
+                yield unpack.decompress(left, most_bytes + 1)
+                if unpack.unconsumed_tail:
+                    yield unpack.decompress(unpack.unconsumed_tail, most_bytes + 1)
+                left = unpack.unused_data
         yield unpack.flush()
-        if not unpack.eof or unpack.unused_data:
-            raise zlib.error("cut short, or followed by something else")
+        if not unpack.eof:
+            raise zlib.error("cut short")
     except zlib.error:
         raise Turned(400, [{"field": "", "reason": "bad_gzip", "message": "The body is not gzip."}]) from None

@@ -239,8 +239,11 @@ def as_text(payload: bytes) -> str:
 
 def parse_time(text: str) -> datetime | None:
     """The instant an ISO 8601 text names, in UTC; naive where it names no offset; None where it is no time."""
+    if not (text.isascii() and text.isprintable()):
+        return None
     try:
-        moment = datetime.fromisoformat(text)
+        # RFC 3339 (5.6) allows small letters.
+        moment = datetime.fromisoformat(text.upper())
         return moment if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

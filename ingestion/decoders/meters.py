@@ -214,7 +214,7 @@ def number(value: Any) -> float | None:
         return None
     if isinstance(value, int | float):
         return float(value) if -1.7e308 < value < 1.7e308 or isinstance(value, float) else math.inf
-    if not isinstance(value, str) or len(value) > LONGEST_NUMBER or "_" in value:
+    if not isinstance(value, str) or len(value) > LONGEST_NUMBER or "_" in value or not value.isascii():
         return None
     try:
         return float(value)

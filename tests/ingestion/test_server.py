@@ -139,6 +139,9 @@ def test_http_body_over_the_limit_refused_also_when_it_was_packed(ingestion, htt
     small = gzip.compress(json.dumps({"timestamp": now_text(), "consumption_kwh": 1}).encode())
     assert http.post("/v1/ingest/energy_data", content=small, headers=packed).status_code == 202
     assert http.post("/v1/ingest/energy_data", content=b"not gzip", headers=packed).status_code == 400
+    parts = gzip.compress(b"[") + gzip.compress(json.dumps({"timestamp": now_text(), "consumption_kwh": 2}).encode() + b"]")
+    assert http.post("/v1/ingest/energy_data", content=parts, headers=packed | {"Content-Encoding": "x-gzip"}).status_code == 202
+    assert http.post("/v1/ingest/energy_data", content=parts + b"rest", headers=packed).status_code == 400
 
 
 def test_gateway_speaks_for_devices_of_its_own_site(ingestion, http, new_device, lake: Lake) -> None:

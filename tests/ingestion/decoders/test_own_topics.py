@@ -66,6 +66,29 @@ def test_length_of_an_interval_may_be_written_with_a_point() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "is_time"),
+    [
+        ("2026-11-20t11:00:00z", True),
+        ("2026-11-20T12:00:00+01:00", True),
+        ("2026-11-20T11:00:00Z\0", False),
+        ("2026-11-20T11:00:00Z\u0662", False),
+    ],
+)
+def test_time_is_what_rfc_3339_has(written: str, *, is_time: bool) -> None:
+    decoded = said("readings", {"measured_at": written, "channel": "consumption", "measure": "power_kw", "value": 1.5})
+    assert ([one.measured_at for one in decoded.readings], reasons(decoded)) == (
+        ([NOW - timedelta(hours=1)], []) if is_time else ([], ["bad_time"])
+    )
+
+
+def test_number_has_digits_of_ascii_alone() -> None:
+    device = DeviceFacts("em-1", "home", "meter", "shelly_gen1", None)
+    texts = [b"12.5", "\u0661\u0662".encode()]
+    found = [decoders.decode(Message(device, "foreign", "shellies/em-1/emeter/0/power", text, NOW), LIMITS) for text in texts]
+    assert [bool(one.readings) for one in found] == [True, False]
+
+
+@pytest.mark.parametrize(
     ("unit", "value", "expected"),
     [("W", 1190, 1.19), ("kW", 1.19, 1.19), (None, 1190, 1.19), ("V", 1, None), ("kWh", 1, None), (7, 1, None)],
 )
