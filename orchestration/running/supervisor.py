@@ -21,6 +21,7 @@ from orchestration.running.environment import TELEMETRY_OFF, end_with_parent
 from orchestration.running.processes import PROCESSES, log_file
 
 STOP_SECONDS = 4
+LEFT_BEHIND_SECONDS = 20
 HEAD = """\
 [supervisord]
 nodaemon=true
@@ -129,7 +130,8 @@ def _check_ports(settings: Settings, home: Home) -> None:
              "AURORA_DAGSTER_PORT": settings.dagster_port}  # fmt: skip
     if "broker" in wanted(settings, home):
         ports["AURORA_MQTT_PORT"] = settings.mqtt_port
-    deadline = time.monotonic() + 3
+    # What a killed `up` left behind ends by itself, each process as its parent is gone.
+    deadline = time.monotonic() + (LEFT_BEHIND_SECONDS if home.read_note("up") else 3)
     for name, port in ports.items():
         while not _is_free(settings.host, port):
             if time.monotonic() > deadline:

@@ -4,6 +4,8 @@ import asyncio
 import json
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from aurora.errors import NotReady, Refused
 from aurora.home import Home
 from aurora.lake.store import Lake
 from aurora.settings import Settings
+from orchestration.running import supervisor
 from tests.app.running import free_port, set_up, start, stop, wait_until_healthy
 
 PROCESSES = [("app.server", "AURORA_APP_PORT", "app"), ("app.api.server", "AURORA_API_PORT", "api")]
@@ -48,6 +51,20 @@ def test_process_names_the_setting_when_its_port_is_taken(settings: Settings, ho
         port = other.getsockname()[1]
         with pytest.raises(Refused, match=f"Port {port} is taken by another program. Set AURORA_{setting.upper()} to a free one."):
             run(settings.model_copy(update={setting: port}), home)
+
+
+def test_start_waits_for_what_a_killed_one_left_behind(settings: Settings, home: Home) -> None:
+    ports: dict[str, int] = {f"{name}_port": free_port() for name in ("app", "api", "ingest", "dagster", "mqtt")}
+    ours = settings.model_copy(update=ports)
+    held = "import socket, sys, time; one = socket.socket(); one.bind(('127.0.0.1', int(sys.argv[1]))); one.listen(); print(flush=True)"
+    with subprocess.Popen([sys.executable, "-c", f"{held}; time.sleep(4)", str(ports["api_port"])], stdout=subprocess.PIPE) as left:
+        assert left.stdout
+        left.stdout.readline()
+        with pytest.raises(Refused, match="AURORA_API_PORT"):
+            supervisor.check(ours, home)
+        home.note("up", {"pid": 2**22 + 1, "started_at": 0.0})
+        supervisor.check(ours, home)
+        left.kill()
 
 
 def test_process_sends_each_part_of_an_answer_at_once() -> None:
