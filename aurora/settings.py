@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     late_days: int = Field(30, ge=0, description="How old a live reading may be.")
     max_body_bytes: int = Field(10 * 1024**2, ge=1024, description="Largest HTTP body, after decompression.")
     max_message_bytes: int = Field(1024**2, ge=1024, description="Largest MQTT payload.")
-    max_file_bytes: int = Field(256 * 1024**2, ge=1024, description="Largest file over HTTP, as it is sent.")
+    max_file_bytes: int = Field(256 * 1024**2, ge=1024, description="Largest file over HTTP, as it is sent and unpacked.")
     refresh_seconds: int = Field(300, ge=60, le=3540, description="Rhythm of the scheduled refresh, in whole minutes.")
     refresh_budget_seconds: float = Field(
         30.0, gt=0, description="Time a scheduled refresh may spend on closed days; the rest stays pending."
