@@ -15,7 +15,7 @@ from aurora.accounts import devices, loads, sites
 from aurora.accounts.database import Accounts
 from aurora.accounts.facts import DeviceRole
 from aurora.accounts.models import Device, Load, Site
-from aurora.domain.mapping import Mapping, Wishes, looks_like_totals, propose
+from aurora.domain.mapping import Mapping, Wishes, looks_like_energies, looks_like_totals, propose
 from aurora.errors import Refused
 from aurora.lake.store import Between, Lake
 from aurora.settings import Settings
@@ -27,53 +27,14 @@ from ingestion.loads import land_load, land_refused
 from ingestion.packing import unpacked
 from ingestion.plausibility import Doubt, SiteLimits, doubts
 from ingestion.rivals import first_rival
-from ingestion.tables import Readout
+from ingestion.summaries import LoadSummary, first_refused, shown_mapping, write_refused
+from ingestion.tables import Readout, refuse_unreadable
 from ingestion.withdrawals import is_withdrawn
 
 KEY = ["channel", "measure", "measured_at"]
-FORMULA = r"^[=+\-@\t\r]"
 IMPORTED = "import:"
 
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class LoadSummary:
-    """What became of a file; its fields are what `aurora import --json` prints.
-
-    Attributes:
-        load_id: Names the load; empty for a dry run.
-        read: Cells that hold something; `new + known + rejected`.
-        known: Values that bronze has already.
-        rejected_file: CSV of what was refused, and why; None where nothing was.
-        first_at: Time of the earliest good value; ISO 8601.
-        format: The vendor's format that was recognised; None where the columns' names alone said what they are.
-        mapping_from: The earlier import of a file with the same columns from which what was said of them is taken over; None for none.
-        costs: What the file says that its energy cost, by currency; empty where it says nothing.
-        doubts: What cannot well be true of the site, and what it probably is: column, finding, sentence.
-        ambiguous: Values of an hour that the clock showed twice, which the file does not tell apart and which count as the earlier: of each
-            such hour first_at, last_at (ISO 8601), values.
-        qualities: How many good values the file itself says to be something else than measured, by what it says, such as `estimated`.
-    """
-
-    load_id: str
-    read: int
-    new: int
-    known: int
-    rejected: int
-    rejected_file: str | None
-    first_at: str | None
-    last_at: str | None
-    format: str | None
-    mapping_from: str | None
-    costs: dict[str, float]
-    doubts: list[dict[str, str]]
-    ambiguous: list[dict[str, Any]]
-    qualities: dict[str, int]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The summary as JSON can hold it."""
-        return asdict(self)
 
 
 def import_file(
@@ -138,7 +99,7 @@ def import_file(
         told(4, 4, "done")
         return _summary("", content, fresh.height, None)
     load_id = f"{moment.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-    rejected_file = _write_refused(content.readout.refused, file, settings.resolved_home / "rejected", load_id)
+    rejected_file = write_refused(content.readout.refused, file, settings.resolved_home / "rejected", load_id)
     summary = _summary(load_id, content, fresh.height, rejected_file)
     _keep(accounts, summary, place, target, file, content.noted(known_from), moment)
     stamps = bronze.stamps_above(lake)
@@ -184,7 +145,7 @@ def _understood(lake: Lake, accounts: Accounts, place: Site, file: Path, given: 
     chosen, mapping_from = _as_before(lake, accounts, place, loads.fingerprint(export.columns), given)
     mapping = _mapping(export, filled(chosen, export.wishes))
     readout = export.read_out(mapping).until(latest)
-    _refuse_unreadable(readout, mapping)
+    refuse_unreadable(readout, mapping)
     if chosen.measure is None and export.wishes.measure is None:
         _refuse_hidden_totals(readout)
     found = doubts(readout.readings, SiteLimits(place.fuse_a, place.pv_capacity_kw, place.latitude, place.longitude))
@@ -227,23 +188,19 @@ def _said(wishes: Wishes) -> dict[str, Any]:
     return {name: value for name, value in asdict(wishes).items() if value}
 
 
-def _refuse_unreadable(readout: Readout, mapping: Mapping) -> None:
-    """Raise Refused where none of the times is one, or none of the values a number."""
-    reasons = readout.refused.get_column("reason").unique().to_list()
-    if readout.readings.height or reasons not in (["bad_time"], ["wrong_type"]):
-        return
-    line, column, time, value = readout.refused.select("line", "column", "time", "value").row(0)
-    if reasons == ["bad_time"]:
-        raise Refused(f"None of the times in {mapping.time_column} can be read, such as {time!r}. Write them as 2026-10-01 00:15.")
-    raise Refused(f"None of the values is a number, such as {value!r} in {column}, line {line}. Say which column is what with --channel.")
-
-
 def _refuse_hidden_totals(readout: Readout) -> None:
-    for (column, measure), rows in readout.readings.group_by("column", "measure"):
-        if measure == "interval_kwh" and looks_like_totals(rows.sort("measured_at").get_column("value").to_numpy()):
+    """Raise Refused where values behave as if they were the other of totals and energies than their column's name says."""
+    for (column, measure), rows in readout.readings.group_by("column", "measure", maintain_order=True):
+        values = rows.sort("measured_at").get_column("value").to_numpy()
+        if measure == "interval_kwh" and looks_like_totals(values, str(column)):
             raise Refused(
                 f"The column {column} only ever grows, like a meter's total."
                 " Say --measure register_kwh if it is one, else --measure interval_kwh."
+            )
+        if measure == "register_kwh" and looks_like_energies(values):
+            raise Refused(
+                f"The column {column} is named like a meter's total, and its values fall."
+                " Say --measure interval_kwh if they are energies, else --measure register_kwh."
             )
 
 
@@ -330,32 +287,14 @@ def _summary(load_id: str, content: _Content, new: int, rejected_file: str | Non
         first_at=first.isoformat() if isinstance(first, datetime) else None,
         last_at=last.isoformat() if isinstance(last, datetime) else None,
         format=content.export.format,
+        mapping=shown_mapping(content.mapping, content.export.columns),
         mapping_from=content.mapping_from,
         costs=_costs(content.export, content.mapping),
         doubts=[{"column": one.column, "finding": one.finding, "sentence": one.sentence} for one in content.doubts],
         ambiguous=readout.ambiguous,
         qualities=readout.qualities,
+        refused_rows=first_refused(readout.refused),
     )
-
-
-def _write_refused(refused: pl.DataFrame, file: Path, fallback: Path, load_id: str) -> str | None:
-    """Write what was refused beside the file, or into the home where it cannot be; text that a spreadsheet would run is quoted."""
-    if refused.is_empty():
-        return None
-    harmless = [
-        pl.when(pl.col(name).str.contains(FORMULA)).then(pl.concat_str(pl.lit("'"), pl.col(name))).otherwise(pl.col(name)).alias(name)
-        for name in ("column", "time", "value")
-    ]
-    text = refused.with_columns(harmless).write_csv()
-    for folder in (file.absolute().parent, fallback):
-        target = folder / f"{file.stem}.rejected-{load_id}.csv"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        except OSError:
-            continue
-        return str(target)
-    return None
 
 
 def _keep(accounts: Accounts, summary: LoadSummary, site: Site, target: Device, file: Path, mapping: str, now: datetime) -> None:

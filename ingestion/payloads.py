@@ -125,6 +125,7 @@ def upload() -> dict[str, Any]:
         "channel": {"type": "array", "items": words, "description": "COLUMN=channel, as often as there are columns."},
         "measure": {"enum": list(MEASURES)},
         "label": {"enum": ["start", "end"]},
+        "decimal": {"enum": ["point", "comma"]},
         "dry_run": {"type": "boolean", "description": "Say what would happen and change nothing."},
     }
     described = operation("Send a file", "reading", example=READING)
@@ -157,12 +158,17 @@ def _landed() -> dict[str, Any]:
                       "description": "Hours that the clock showed twice, which the file does not tell apart: taken as the earlier one."},
         "qualities": {"type": "object", "additionalProperties": number,
                       "description": "Values that the file says to be something else than measured, by what it says."},
+        "mapping": {"type": "object", "description": "What its columns mean, and which of them are not read (`unread`)."},
         "refused_rows": {"type": "array", "items": row, "description": "The first hundred."},
     }  # fmt: skip
     example = {
         "load_id": "20261101T120000-1a2b3c4d", "read": 96, "new": 95, "known": 0, "rejected": 1, "first_at": "2026-10-31T23:00:00+00:00",
         "last_at": "2026-11-01T22:45:00+00:00", "format": None, "mapping_from": None, "costs": {}, "doubts": [],
         "ambiguous": [], "qualities": {"estimated": 4},
+        "mapping": {
+            "time_column": "time", "time_zone": "Europe/Berlin", "label": "start", "decimal": None, "unread": ["note"],
+            "columns": {"import_kwh": {"channel": "grid_import", "unit": "kWh", "measure": "interval_kwh"}},
+        },
         "refused_rows": [{"line": "7", "column": "import_kwh", "time": "2026-11-01T00:15", "value": "-3", "reason": "negative"}],
     }  # fmt: skip
     return _object(fields, ["load_id", "read", "new", "known", "rejected"]) | {"examples": [example]}

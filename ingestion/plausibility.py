@@ -22,6 +22,8 @@ THOUSAND = 1_000.0
 CERTAIN, CERTAIN_UNKNOWN = 2.0, 20.0
 # Below this share of what it could give an array that is measured rightly has never peaked in months of readings.
 LEAST_PEAK_RATIO = 0.02
+# A fridge alone draws more in some hour.
+LEAST_DRAWN_KW = 0.01
 LEAST_DAYS = 5.0
 LEAST_VALUES = 48
 # The newest: nobody's clock is judged by what it was years ago.
@@ -116,12 +118,18 @@ def _by_size(column: str, channel: str, powers: pl.DataFrame, limits: SiteLimits
         sentence = f"{column} comes to {usual:,.0f} kW, and {told}. It is probably in Wh or W: say {unit}, or correct the site's facts."
         return [Doubt(column, "unit_too_large", usual > (CERTAIN if most else CERTAIN_UNKNOWN) * bound, sentence)]
     days = float(powers["seconds"].sum()) / 86_400
-    if most and channel == "production" and 0 < peak < LEAST_PEAK_RATIO * most / MARGIN and days >= LEAST_DAYS:
-        sentence = (
-            f"{column} never comes to more than {peak * THOUSAND:,.0f} W, of an array of {most / MARGIN:g} kW. It may be in kWh or MWh."
-        )
+    if 0 < peak < _least_peak_kw(channel, most) and days >= LEAST_DAYS:
+        told = f", of an array of {most / MARGIN:g} kW" if most and channel == "production" else ""
+        sentence = f"{column} never comes to more than {peak * THOUSAND:,.3g} W{told}. It may be in kWh or MWh."
         return [Doubt(column, "unit_too_small", False, sentence)]
     return []
+
+
+def _least_peak_kw(channel: str, most: float | None) -> float:
+    """What a channel that is measured rightly comes to sooner or later; 0 where nothing tells. [kW]"""
+    if channel == "production":
+        return LEAST_PEAK_RATIO * most / MARGIN if most else 0.0
+    return LEAST_DRAWN_KW if channel in {"consumption", "grid_import"} else 0.0
 
 
 def _by_the_sun(column: str, powers: pl.DataFrame, latitude: float, longitude: float) -> list[Doubt]:

@@ -145,6 +145,17 @@ def _without_contradictions(cells: pl.DataFrame, is_good: pl.Expr) -> pl.DataFra
     return cells.with_columns(pl.when(is_wrong).then(pl.lit("two_values")).otherwise("reason").alias("reason"))
 
 
+def refuse_unreadable(readout: Readout, mapping: Mapping) -> None:
+    """Raise Refused where none of the times is one, or none of the values a number."""
+    reasons = readout.refused.get_column("reason").unique().to_list()
+    if readout.readings.height or reasons not in (["bad_time"], ["wrong_type"]):
+        return
+    line, column, time, value = readout.refused.select("line", "column", "time", "value").row(0)
+    if reasons == ["bad_time"]:
+        raise Refused(f"None of the times in {mapping.time_column} can be read, such as {time!r}. Write them as 2026-10-01 00:15.")
+    raise Refused(f"None of the values is a number, such as {value!r} in {column}, line {line}. Say which column is what with --channel.")
+
+
 def ambiguous_hours(good: pl.DataFrame, moment: str) -> list[dict[str, Any]]:
     """Of each hour whose cells may as well be an hour later: first_at, last_at (ISO 8601), values."""
     unsure = good.filter("is_unsure").rename({moment: "at"}) if moment != "at" else good.filter("is_unsure")

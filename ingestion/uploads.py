@@ -1,7 +1,6 @@
 """Files over HTTP: what `aurora import` does, for people and gateways."""
 
 import asyncio
-import csv
 import os
 import shutil
 import tempfile
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     from starlette.datastructures import FormData, UploadFile
     from starlette.types import Message, Receive
 
-WORDS = ("device", "role", "time_column", "time_zone", "unit", "measure", "label")
-MOST_SHOWN = 100
+WORDS = ("device", "role", "time_column", "time_zone", "unit", "measure", "label", "decimal")
+YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 MOST_FIELDS = 200
 LONGEST_FIELD_BYTES = 4096
 WAIT_SECONDS = 60.0
@@ -128,12 +127,11 @@ def import_upload(settings: Settings, file: Path, site: str, how: dict[str, Any]
     """
     lake, accounts = open_lake(settings.resolved_lake_uri, sync=settings.sync_commits), Accounts(settings.resolved_database_url)
     with unpacked(file, settings.max_file_bytes) as plain:
-        refuse_endless_line(plain)
         if plain != file:
             shutil.move(plain, file)
+        refuse_endless_line(file)
     done = import_file(lake, accounts, settings, file, site, **how)
-    found = done.as_dict() | {"refused_rows": _rows(done.rejected_file)}
-    return {name: value for name, value in found.items() if name != "rejected_file"}
+    return {name: value for name, value in done.as_dict().items() if name != "rejected_file"}
 
 
 def install(app: "FastAPI", uploads: Uploads, enter: Callable[[str | None, str | None, str], Sender]) -> None:
@@ -180,19 +178,14 @@ def _timed(receive: "Receive") -> "Receive":
 
 
 def asked(form: "FormData") -> dict[str, Any]:
-    """What a form says of the file, as arguments of `import_file`. Raises Turned (400) for a channel that is none."""
+    """What a form says of the file, as arguments of `import_file`. Raises Turned (400) for a channel or a wish that is none."""
     how: dict[str, Any] = {name: value for name in WORDS if isinstance(value := form.get(name), str) and value}
     pairs = [str(pair).rpartition("=") for pair in form.getlist("channel")]
     if any(not column or not channel for column, _, channel in pairs):
         raise Turned(400, [shown(Fault("channel", "wrong_type", "Expected COLUMN=channel, such as Netzbezug=grid_import."))])
     how["channels"] = {column: channel for column, _, channel in pairs}
-    how["dry_run"] = str(form.get("dry_run", "")).lower() in {"1", "true", "yes", "on"}
+    wish = str(form.get("dry_run", "")).lower()
+    if wish not in {*YES, *NO}:
+        raise Turned(400, [shown(Fault("dry_run", "wrong_type", "Expected true or false."))])
+    how["dry_run"] = wish in YES
     return how
-
-
-def _rows(file: str | None) -> list[dict[str, str]]:
-    """The first refused rows: line, column, time, value, reason."""
-    if file is None:
-        return []
-    with Path(file).open(encoding="utf-8", newline="") as opened:
-        return [row for _, row in zip(range(MOST_SHOWN), csv.DictReader(opened), strict=False)]

@@ -25,16 +25,34 @@ TIME_NAMES = frozenset(
     " zeit zeitstempel zeitpunkt datum datum_uhrzeit datum_und_uhrzeit von bis".split()
 )
 CHANNEL_NAMES = {
-    "consumption": ("consumption", "load", "usage", "verbrauch", "stromverbrauch"),
-    "production": ("production", "generation", "pv", "solar", "pv_production", "solar_production", "system_production", "erzeugung"),
-    "grid_import": ("grid_import", "import", "imported", "netzbezug", "bezug"),
-    "grid_export": ("grid_export", "export", "exported", "feed_in", "einspeisung", "netzeinspeisung"),
-    "battery_charge": ("battery_charge", "charge", "battery_charging"),
-    "battery_discharge": ("battery_discharge", "discharge", "battery_discharging"),
-}
+    "consumption": ("consumption", "load", "usage", "total_consumption", "verbrauch", "stromverbrauch", "gesamtverbrauch"),
+    "production": (
+        "production", "generation", "pv", "solar", "pv_production", "solar_production", "system_production", "total_production",
+        "erzeugung", "produktion", "pv_produktion", "pv_erzeugung", "gesamtproduktion",
+    ),
+    "grid_import": (
+        "grid_import", "import", "imported", "energy_from_grid", "netzbezug", "bezug", "energie_aus_netz_bezogen",
+        "energie_vom_netz_bezogen",
+    ),
+    "grid_export": (
+        "grid_export", "export", "exported", "feed_in", "energy_to_grid", "einspeisung", "netzeinspeisung", "energie_ins_netz_eingespeist",
+    ),
+    "battery_charge": (
+        "battery_charge", "charge", "battery_charging", "energy_to_battery", "energie_in_batterie_gespeichert",
+    ),
+    "battery_discharge": (
+        "battery_discharge", "discharge", "battery_discharging", "energy_from_battery", "energie_aus_batterie_bezogen",
+        "energie_von_batterie_bezogen",
+    ),
+}  # fmt: skip
 CHANNEL_OF = {name: channel for channel, names in CHANNEL_NAMES.items() for name in names}
 UNIT_SUFFIX = re.compile(r"_(mwh|kwh|wh|kw|w)$")
-TOTAL_SUFFIX = re.compile(r"_(total|register|counter|meter_reading|zaehlerstand)$")
+# A total by its name; of the others some are, and some count from row to row.
+TOTAL = re.compile(r"_total$|(?:^|_)(?:meter_readings?|registers?|counter|cumulative|zaehlerst(?:a|ae)nde?|kumuliert)(?=_|$)")
+MAY_BE_TOTAL = re.compile(r"(?:^|_)(?:readings?|index|stand)(?=_|$)")
+ENERGY_WORD = re.compile(r"_(energy|power)$")
+FEW_VALUES = 24
+FALLING_RATIO = 0.2
 UNIT_NAMES = {unit.lower(): unit for unit in UNIT_TO_KILO}
 
 
@@ -107,13 +125,25 @@ def time_columns(time_column: str, names: Sequence[str]) -> tuple[str, ...]:
     return (date_column, clock_column) if {date_column, clock_column} <= set(names) else ()
 
 
-def looks_like_totals(values: np.ndarray) -> bool:
-    """Whether the values, in order of time, only ever grow from well above zero, as a meter's total does and energies do not."""
+def looks_like_totals(values: np.ndarray, name: str = "") -> bool:
+    """Whether the values, in order of time, only ever grow from well above zero, as a meter's total does and energies do not.
+
+    Few of them have to stand the higher above their steps, unless the column's name is one that totals have too.
+    """
     finite = values[np.isfinite(values)]
-    if len(finite) < 24:
-        return False
     steps = np.diff(finite)
-    return bool((steps >= 0).all() and finite[0] > steps.max(initial=0.0) and finite[-1] > finite[0])
+    if not len(steps) or not (steps >= 0).all() or finite[-1] <= finite[0]:
+        return False
+    if MAY_BE_TOTAL.search(plain_name(name)):
+        return True
+    factor = max(1, 2 * (FEW_VALUES - len(finite)))
+    return len(finite) > 2 and bool(finite[0] > factor * steps.max())
+
+
+def looks_like_energies(values: np.ndarray) -> bool:
+    """Whether the values, in order of time, fall too often to be a meter's total."""
+    finite = values[np.isfinite(values)]
+    return len(finite) > 2 and bool((np.diff(finite) < 0).mean() > FALLING_RATIO)
 
 
 def _check_wishes(names: Sequence[str], wishes: Wishes) -> None:
@@ -148,7 +178,7 @@ def _time_column(names: Sequence[str]) -> str:
 
 
 def _channel_columns(names: Sequence[str], wishes: Wishes, *, may_add: bool) -> dict[str, ColumnMeaning]:
-    chosen = {name: channel for name in names if (channel := wishes.channels.get(name) or (None if wishes.channels else _channel(name)))}
+    chosen = {name: channel for name in names if (channel := wishes.channels.get(name) or (None if wishes.channels else channel_of(name)))}
     if not chosen:
         raise Refused(
             f"No column is named as a channel ({', '.join(names)}). Say which is what with --channel COLUMN=channel: {', '.join(CHANNELS)}."
@@ -163,16 +193,18 @@ def _channel_columns(names: Sequence[str], wishes: Wishes, *, may_add: bool) -> 
 def _meaning(name: str, channel: str, wishes: Wishes) -> ColumnMeaning:
     suffix = UNIT_SUFFIX.search(plain_name(name))
     unit = wishes.unit or (UNIT_NAMES[suffix[1]] if suffix else "kW" if wishes.measure == "power_kw" else "kWh")
-    is_total = TOTAL_SUFFIX.search(UNIT_SUFFIX.sub("", plain_name(name))) is not None
+    is_total = TOTAL.search(UNIT_SUFFIX.sub("", plain_name(name))) is not None
     measure = wishes.measure or ("power_kw" if unit in POWER_UNITS else "register_kwh" if is_total else "interval_kwh")
     if (unit in POWER_UNITS) != (measure == "power_kw"):
         raise Refused(f"The column {name} is in {unit}, which does not fit --measure {measure}. Say what it is with --unit and --measure.")
     return ColumnMeaning(channel, unit, measure)
 
 
-def _channel(name: str) -> str | None:
+def channel_of(name: str) -> str | None:
+    """The channel that a column of this name holds; None where its name is no channel's."""
     plain = UNIT_SUFFIX.sub("", plain_name(name))
-    return CHANNEL_OF.get(re.sub(r"_(energy|power)$", "", TOTAL_SUFFIX.sub("", plain)))
+    bare = MAY_BE_TOTAL.sub("", TOTAL.sub("", plain)).strip("_")
+    return CHANNEL_OF.get(plain) or CHANNEL_OF.get(ENERGY_WORD.sub("", bare))
 
 
 def plain_name(name: str) -> str:

@@ -6,27 +6,11 @@ import re
 
 import polars as pl
 
-from aurora.domain.mapping import UNIT_NAMES, Wishes
+from aurora.domain.mapping import UNIT_NAMES, Wishes, channel_of
 from ingestion.exports.table import Export
 
 BRACKETED = re.compile(r"^\[([^\[\]]*)\]$")
-CHANNELS = {
-    "production": "production",
-    "total production": "production",
-    "pv production": "production",
-    "produktion": "production",
-    "consumption": "consumption",
-    "total consumption": "consumption",
-    "verbrauch": "consumption",
-    "energy from grid": "grid_import",
-    "energie aus netz bezogen": "grid_import",
-    "energy to grid": "grid_export",
-    "energie ins netz eingespeist": "grid_export",
-    "energy to battery": "battery_charge",
-    "energie in batterie gespeichert": "battery_charge",
-    "energy from battery": "battery_discharge",
-    "energie aus batterie bezogen": "battery_discharge",
-}
+INVERTER = re.compile(r"^(?:energy|energie) \| ", re.IGNORECASE)
 
 
 def read(text: str) -> Export | None:
@@ -43,11 +27,18 @@ def read(text: str) -> Export | None:
     headed = [names[0], *(f"{name} [{unit[1] if unit else ''}]" for name, unit in zip(names[1:], units[1:], strict=True))]
     if len(set(headed)) < len(headed):
         return None
-    found = {
-        column: CHANNELS[name.lower()]
-        for column, name, unit in zip(headed, names, units, strict=True)
-        if name.lower() in CHANNELS and unit is not None and unit[1].lower() in UNIT_NAMES
+    energies = {
+        column: name for column, name, unit in zip(headed, names, units, strict=True) if unit is not None and unit[1].lower() in UNIT_NAMES
     }
     padded = [[cell.strip() for cell in row[: len(names)]] + [""] * (len(names) - len(row)) for row in rows[2:] if any(row)]
     frame = pl.DataFrame(padded, schema=dict.fromkeys(headed, pl.String), orient="row")
-    return Export("fronius", frame, Wishes(time_column=headed[0], channels=found, label="start"), first_line=3, delimiter=delimiter)
+    wishes = Wishes(time_column=headed[0], channels=_channels(energies), label="start")
+    return Export("fronius", frame, wishes, first_line=3, delimiter=delimiter)
+
+
+def _channels(energies: dict[str, str]) -> dict[str, str]:
+    """The channel of each column that has one; what inverters made is the production where no column names that."""
+    found = {column: channel for column, name in energies.items() if (channel := channel_of(name))}
+    if "production" in found.values():
+        return found
+    return found | {column: "production" for column, name in energies.items() if INVERTER.match(name)}

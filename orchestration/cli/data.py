@@ -1,14 +1,14 @@
 """`aurora import`, `refresh`, `sql`, `simulate`, `replay-rejected`: readings in, numbers out."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestration.cli.context import Context, open_context, progress_bars, say, show, show_table
 
 if TYPE_CHECKING:
-    from ingestion.files import LoadSummary
+    from ingestion.summaries import LoadSummary
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -125,9 +125,8 @@ def import_file(
         )
     _tell(done)
     refused = f" The refused rows and why: {done.rejected_file}" if done.rejected_file else ""
-    text = (
-        f"{done.read} values read: {done.new} new, {done.known} known, {done.rejected} refused; {done.first_at} to {done.last_at}.{refused}"
-    )
+    counts = f"{done.new} new, {done.known} known, {done.rejected} refused; {done.first_at} to {done.last_at}"
+    text = f"{_meanings(done.mapping)}{done.read} values read: {counts}.{refused}"
     show(done.as_dict(), json, text if dry_run else f"{text} `aurora refresh` brings them into the numbers.")
 
 
@@ -148,6 +147,18 @@ def _tell(done: "LoadSummary") -> None:
         say(f"{values} values are {quality}, as the file says; they count as they are.")
     for currency, amount in done.costs.items():
         say(f"The file says that its energy cost {amount:,.2f} {currency}.")
+
+
+def _meanings(mapping: dict[str, Any]) -> str:
+    """What each column was taken for, a line each."""
+    columns = mapping["columns"]
+    is_interval = any(one["measure"] == "interval_kwh" for one in columns.values())
+    label = f", the {mapping['label']} of each interval" if is_interval else ""
+    zone = f", in {mapping['time_zone']} where they have no offset" if mapping["time_zone"] else ""
+    lines = [f"{mapping['time_column']}: the times{label}{zone}"]
+    lines += [f"{name}: {one['channel']}, {one['measure']} in {one['unit']}" for name, one in columns.items()]
+    lines += [f"{name}: not read" for name in mapping["unread"]]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _channels(given: list[str]) -> dict[str, str]:

@@ -167,3 +167,26 @@ def test_export_with_a_field_beyond_every_limit_refused_in_words(load) -> None:
 def test_enphase_thousands_are_marked_by_commas(load, lake: Lake) -> None:
     load('Date/Time,Energy Produced (Wh)\n2016-07-29 00:00:00 -0500,"1,005"\n2016-07-29 00:15:00 -0500,6\n')
     assert [row[4] for row in landed(lake)] == pytest.approx([1.005, 0.006])
+
+
+FRONIUS_GERMAN = """Datum und Uhrzeit;PV Produktion;Energie vom Netz bezogen;Energie ins Netz eingespeist;Verbrauch;Wetter
+[dd.MM.yyyy HH:mm];[Wh];[Wh];[Wh];[Wh];[]
+01.10.2026 12:00;1000,5;200;300;900,5;heiter
+01.10.2026 12:15;1000;200;300;900;trüb
+"""
+
+
+def test_fronius_in_german_is_read_whole_and_tells_what_it_left_out(load, lake: Lake) -> None:
+    done = load(FRONIUS_GERMAN, time_zone="Europe/Berlin")
+    assert (done.format, done.new) == ("fronius", 8)
+    assert {row[0]: row[4] for row in landed(lake) if row[2].endswith("10:00")} == pytest.approx(
+        {"production": 1.0005, "grid_import": 0.2, "grid_export": 0.3, "consumption": 0.9005}
+    )
+    assert done.mapping["unread"] == ["Wetter []"]
+
+
+@pytest.mark.parametrize(("other", "read"), [("Consumption", "Energy | Symo 8.2 (1) [Wh]"), ("Total production", "Total production [Wh]")])
+def test_fronius_inverter_is_the_production_where_no_column_names_it(load, other: str, read: str) -> None:
+    done = load(f"Date and time,Energy | Symo 8.2 (1),{other}\n[dd.MM.yyyy HH:mm],[Wh],[Wh]\n01.10.2026 12:00,5,6\n01.10.2026 12:15,7,8\n",
+                time_zone="UTC")  # fmt: skip
+    assert done.mapping["columns"][read] == {"channel": "production", "unit": "Wh", "measure": "interval_kwh"}

@@ -92,6 +92,8 @@ def test_corrected_value_is_new_and_wins_by_its_later_stamp(load, lake: Lake) ->
 def test_dry_run_changes_nothing(load, lake: Lake, accounts, tmp_path: Path) -> None:
     summary = load("time,load_kwh\n2026-10-01T00:00:00Z,1\n2026-10-01T01:00:00Z,-2\n", dry_run=True)
     assert (summary.load_id, summary.read, summary.new, summary.rejected, summary.rejected_file) == ("", 2, 1, 1, None)
+    row = {"line": "3", "column": "load_kwh", "time": "2026-10-01T01:00:00Z", "value": "'-2", "reason": "negative"}
+    assert summary.refused_rows == [row]
     assert landed(lake) == []
     assert devices.all_devices(accounts) == []
     assert [file.name for file in tmp_path.glob("*.csv")] == ["file.csv"]
@@ -226,6 +228,40 @@ def test_totals_recognised_and_energies_not() -> None:
     assert looks_like_totals(np.arange(500.0, 600.0))
     assert not looks_like_totals(np.arange(0.0, 100.0))
     assert not looks_like_totals(np.random.default_rng(1).random(500))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("Zählerstand Bezug (kWh)", "1000|1010.5|1030", "register_kwh"),
+        ("grid_import_meter_reading_kwh", "1|2", "register_kwh"),
+        ("Register Einspeisung", "5|5", "register_kwh"),
+        ("Zählerstand Bezug (kWh)", "1.5|0.5|1|0.25|2", "--measure interval_kwh if they are energies"),
+        ("grid_import_kwh", "|".join(str(1003 + 3 * day) for day in range(19)), "--measure register_kwh if it is one"),
+        ("grid_import_kwh", "1000|1010.5|1030", "--measure register_kwh if it is one"),
+        ("Stand Bezug", "10|11", "--measure register_kwh if it is one"),
+        ("consumption_reading_kwh", "1.5|0.5|1", "interval_kwh"),
+        ("grid_import_kwh", "27|28|29|30|31", "interval_kwh"),
+        ("total_consumption_kwh", "1|2|3", "interval_kwh"),
+    ],
+)
+def test_totals_are_known_by_their_name_and_asked_for_by_their_values(load, name: str, values: str, expected: str) -> None:
+    text = f"time,{name}\n" + "".join(f"2026-10-{day + 1:02}T00:00:00Z,{value}\n" for day, value in enumerate(values.split("|")))
+    if "--" in expected:
+        with pytest.raises(Refused, match=expected):
+            load(text)
+    else:
+        assert load(text).mapping["columns"][name]["measure"] == expected
+
+
+def test_mapping_is_shown_with_what_is_not_read(load) -> None:
+    text = "Zeit;Energie;Verbrauch (Wh);Notiz\n01.10.2026 00:00;1;1500;a\n01.10.2026 01:00;2;500;b\n"
+    shown = {
+        "time_column": "Zeit", "time_zone": "Europe/Berlin", "label": "end", "decimal": None, "unread": ["Energie", "Notiz"],
+        "columns": {"Verbrauch (Wh)": {"channel": "consumption", "unit": "Wh", "measure": "interval_kwh"}},
+    }  # fmt: skip
+    for dry_run in (True, False):
+        assert load(text, time_zone="Europe/Berlin", label="end", dry_run=dry_run).as_dict()["mapping"] == shown
 
 
 REAL = [

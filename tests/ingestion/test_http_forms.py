@@ -237,7 +237,10 @@ def test_a_file_is_imported_as_by_command(http, accounts, site, new_device, lake
         return http.post(FILES, headers=headers, files={"file": (name, text)}, data=form | fields)
 
     dry = send(dry_run="true")
-    assert (dry.status_code, dry.json()["load_id"], dry.json()["new"]) == (202, "", 2)
+    assert (dry.status_code, dry.json()["load_id"], dry.json()["new"], len(dry.json()["refused_rows"])) == (202, "", 2, 1)
+    assert dry.json()["mapping"]["columns"]["production_kwh"]["channel"] == "production"
+    maybe = send(dry_run="maybe")
+    assert (maybe.status_code, maybe.json()["detail"][0]["field"]) == (400, "dry_run")
     assert landed(lake).is_empty()
     done = send().json()
     assert (done["read"], done["new"], done["rejected"], done["refused_rows"][0]["reason"]) == (3, 2, 1, "negative")

@@ -53,8 +53,14 @@ def test_watt_hours_read_as_kilowatt_hours_are_certain(measure: str) -> None:
     assert found(series(np.full(QUARTERS, 300.0), "grid_import"), SiteLimits()) == []
 
 
-def test_kilowatt_hours_read_as_watt_hours_are_doubted() -> None:
-    assert found(series(sunny(0.001))) == [("unit_too_small", False)]
+@pytest.mark.parametrize("limits", [BERLIN, SiteLimits()])
+def test_kilowatt_hours_read_as_watt_hours_are_doubted(limits: SiteLimits) -> None:
+    house = np.random.default_rng(1).uniform(0.0001, 0.0009, QUARTERS)
+    assert found(series(house, "grid_import"), limits) == [("unit_too_small", False)]
+    assert found(series(house, "grid_export"), limits) == []
+    assert found(series(np.zeros(QUARTERS), "grid_import"), limits) == []
+    assert found(series(house * 100, "grid_import"), limits) == []
+    assert found(series(sunny(0.001)), limits) == ([("unit_too_small", False)] if limits.pv_capacity_kw else [])
 
 
 @pytest.mark.parametrize("hours", [-10, -2, -1, 1, 3])
