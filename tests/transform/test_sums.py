@@ -2,12 +2,14 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 ZONES = {"berlin": "Europe/Berlin", "kathmandu": "Asia/Kathmandu", "kolkata": "Asia/Kolkata", "sydney": "Australia/Sydney"}
@@ -120,3 +122,24 @@ def test_daily_cost_is_the_sum_of_its_lines_to_the_last_digit(filled: tuple[Any,
         assert energy == round(Decimal(repr(round(row["grid_import_kwh"] * 0.3127, 9))), 6)
         hours = hourly.filter(pl.col("site_id") == row["site_id"], pl.col("local_date") == row["local_date"])
         assert sum(hours["cost"].to_list(), Decimal(0)) == energy
+
+
+def test_sums_are_the_same_to_the_last_bit_whatever_is_rebuilt_with_them(filled: tuple[Any, pl.DataFrame], tmp_path: Path) -> None:
+    whole, raw = filled
+    pieces = whole.empty_lake(tmp_path / "pieces")
+    for number, (_, rows) in enumerate(raw.drop("site_id").group_by("device_id", maintain_order=True)):
+        pieces.land(rows.to_dicts(), NOW + timedelta(seconds=number))
+        pieces.refresh(NOW)
+    again = whole.fresh_copy_of_bronze(tmp_path)
+    again.refresh(NOW, full=True)
+    for name in ("gold/energy_hourly", "gold/energy_daily", "gold/energy_monthly", "gold/cost_lines"):
+        assert_frame_equal(whole.table(name), pieces.table(name), check_exact=True)
+        assert_frame_equal(whole.table(name), again.table(name), check_exact=True)
+
+
+def test_energy_that_no_decimal_holds_is_added_as_it_is(neighbourhood: Any) -> None:
+    rows = _readings(seed=3)[:8]
+    neighbourhood.land([row | {"value": 1e300 if number == 4 else 0.25} for number, row in enumerate(rows)], NOW)
+    neighbourhood.refresh(NOW)
+    daily = neighbourhood.table("gold/energy_daily").select("consumption_kwh", "production_kwh")
+    assert daily.rows() == [(1e300, 4 * 0.25)]

@@ -85,7 +85,7 @@ measured as (
         site_id,
         channel,
         quarter_start_at,
-        sum(energy_kwh) as energy_kwh,
+        if(count(energy_kwh) > 2, {{ sum_kwh('energy_kwh') }}, sum(energy_kwh)) as energy_kwh,
         greatest(
             min(covered_seconds) filter (where not is_import),
             max(covered_seconds) filter (where is_import)

@@ -18,7 +18,7 @@ hourly_means as (
     select
         site_id,
         local_date,
-        sum(consumption_kwh) * 3600.0 / any_value(hour_seconds) as mean_kw
+        {{ sum_kwh('consumption_kwh') }} * 3600.0 / any_value(hour_seconds) as mean_kw
     from quarters
     group by site_id, local_date, hour_start_at
     having count(consumption_kwh) * 900 = any_value(hour_seconds)
@@ -42,8 +42,8 @@ summed as (
         site_id,
         local_date,
         {% for channel in var('channels') %}
-        sum({{ channel }}_kwh) as {{ channel }}_kwh,
-        sum({{ channel }}_covered_seconds) as {{ channel }}_covered_seconds,
+        {{ sum_kwh(channel ~ '_kwh') }} as {{ channel }}_kwh,
+        {{ sum_seconds(channel ~ '_covered_seconds') }} as {{ channel }}_covered_seconds,
         {% endfor %}
         max(grid_import_kwh) * 4 as peak_kw,
         arg_max(quarter_start_at, (grid_import_kwh, -epoch(quarter_start_at)))

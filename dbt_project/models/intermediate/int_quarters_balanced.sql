@@ -122,10 +122,10 @@ coarse as (
 
     select
         *,
-        sum(supplied) over block as block_supplied,
-        sum(used) over block as block_used,
-        sum(greatest(supplied - used, 0)) over block as surplus_weight,
-        sum(greatest(used - supplied, 0)) over block as deficit_weight,
+        {{ sum_kwh('supplied', 'over block') }} as block_supplied,
+        {{ sum_kwh('used', 'over block') }} as block_used,
+        {{ sum_kwh('greatest(supplied - used, 0)', 'over block') }} as surplus_weight,
+        {{ sum_kwh('greatest(used - supplied, 0)', 'over block') }} as deficit_weight,
         count(*) over block as block_quarters
     from evened
     where is_coarse

@@ -32,7 +32,7 @@ by_energy as (
         tariff_id,
         part,
         any_value(direction) as direction,
-        sum(quantity) as quantity,
+        {{ sum_kwh('quantity') }} as quantity,
         any_value(quantity_unit) as quantity_unit,
         case when min(unit_price) = max(unit_price) then min(unit_price) end as unit_price,
         cast(sum(amount) as decimal(18, 6)) as amount,

@@ -14,8 +14,8 @@ summed as (
         cast(any_value(hour_seconds) as bigint) as interval_seconds,
         any_value(local_date) as local_date,
         {% for channel in var('channels') %}
-        sum({{ channel }}_kwh) as {{ channel }}_kwh,
-        sum({{ channel }}_covered_seconds) as {{ channel }}_covered_seconds,
+        {{ sum_kwh(channel ~ '_kwh') }} as {{ channel }}_kwh,
+        {{ sum_seconds(channel ~ '_covered_seconds') }} as {{ channel }}_covered_seconds,
         {% endfor %}
         cast(sum(cost) as decimal(18, 6)) as cost,
         cast(sum(export_revenue) as decimal(18, 6)) as export_revenue,

@@ -26,15 +26,15 @@ summed as (
         site_id,
         local_month,
         {% for channel in var('channels') %}
-        sum({{ channel }}_kwh) as {{ channel }}_kwh,
-        sum({{ channel }}_covered_seconds) as {{ channel }}_covered_seconds,
+        {{ sum_kwh(channel ~ '_kwh') }} as {{ channel }}_kwh,
+        {{ sum_seconds(channel ~ '_covered_seconds') }} as {{ channel }}_covered_seconds,
         {% endfor %}
         cast(sum(cost) as decimal(18, 6)) as cost,
         cast(sum(export_revenue) as decimal(18, 6)) as export_revenue,
         any_value(currency) as currency,
         max(peak_kw) as peak_kw,
         arg_max(peak_at, (peak_kw, -epoch(peak_at))) filter (where peak_kw is not null) as peak_at,
-        avg(base_load_kw) as base_load_kw,
+        {{ sum_kwh('base_load_kw') }} / count(base_load_kw) as base_load_kw,
         any_value(month_seconds) as month_seconds,
         coalesce(list_sort(list_distinct(flatten(list(derived_channels)))), []) as derived_channels
     from days
