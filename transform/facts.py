@@ -25,7 +25,6 @@ SITE_FACTS_IN_USE = (
 DEVICE_FACTS_IN_USE = (
     "site_id", "kind", "role", "energy_source", "max_gap_seconds", "retired_at", "factor", "channels", "replacements",
 )  # fmt: skip
-SOMEBODY = "person"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Facts:
         prices: Columns of `dims/tariff_prices`.
         changed_sites: Ids of sites whose energy or money another fact now decides.
         moved_sites: Others whose calendar alone changed, and from which local day on.
-        overruled: Decisions how a meter was read that a person reversed: event id to who did, `person` where that is not known any more.
+        overruled: Decisions how a meter was read that a person reversed: event id to the user who did, `person` where that is not known.
     """
 
     sites: pl.DataFrame
@@ -88,7 +87,7 @@ def synchronise(publication: Publication, accounts: Accounts, now: datetime) -> 
     marked = devices.with_columns(pl.col("device_id").is_in(of_files).alias("is_import"))
     zoned = marked.join(sites.select("site_id", "time_zone"), on="site_id", how="inner")
     said = overrules.all_overrules(accounts).values()
-    overruled = {one.event_id: one.user_id or SOMEBODY for one in said if one.is_overruled}
+    overruled = {one.event_id: one.user_id or overrules.SOMEBODY for one in said if one.is_overruled}
     only_moved = {site: day for site, day in since.items() if site not in changed}
     return Facts(sites, zoned, prices, sorted(changed), only_moved, overruled)
 

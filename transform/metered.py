@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from aurora.accounts.overrules import RULE, SOMEBODY
 from aurora.domain.calendar import QUARTER_SECONDS
 from aurora.domain.meters.power import LONGEST_HOLD_SECONDS
 from aurora.lake.manifest import Snapshot
@@ -52,6 +53,22 @@ def replacements(devices: pl.DataFrame) -> pl.DataFrame:
     ]
     moments = pl.DataFrame(rows, schema=REPLACEMENTS | {"at": pl.String}, orient="row")
     return moments.with_columns(pl.col("at").str.to_datetime(time_unit="us", time_zone="UTC"))
+
+
+def with_deciders(events: pl.DataFrame, overruled: dict[str, str], told: pl.DataFrame) -> pl.DataFrame:
+    """The events with decided_by: who reversed one, `person` for an exchange that somebody told of, else `rule`.
+
+    Args:
+        events: event_id, device_id, channel, kind, at.
+        overruled: Decisions that are reversed: event id to who did.
+        told: Exchanges as `replacements` gives them.
+    """
+    exchanged = events.filter(pl.col("kind") == "replacement").join(
+        told.select("device_id", "at", pl.col("channel").alias("of")), on=["device_id", "at"]
+    )
+    ids = exchanged.filter(pl.col("of").is_null() | (pl.col("of") == pl.col("channel")))["event_id"].to_list()
+    deciders = dict.fromkeys(ids, SOMEBODY) | overruled
+    return events.with_columns(pl.col("event_id").replace_strict(deciders, default=RULE, return_dtype=pl.String).alias("decided_by"))
 
 
 def reversed_since(before: Snapshot, overruled: dict[str, str], devices: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import polars as pl
 
 from aurora.domain import calendar
-from transform import quality, scope
+from transform import metered, quality, scope
 from transform.bronze import Bronze
 from transform.facts import Facts
 from transform.metering import Metering
@@ -69,9 +69,9 @@ def _build(days: pl.DataFrame, facts: Facts, bronze: Bronze, metering: Metering)
         found.events.join(homes.select("device_id", "site_id"), on="device_id")
         .with_columns(pl.col("at").dt.truncate("15m").alias("interval_start_at"))
         .join(quarters, on=["site_id", "interval_start_at"])
-        .with_columns(pl.col("event_id").replace_strict(metering.overruled, default="rule", return_dtype=pl.String).alias("decided_by"))
     )
-    return Silver(energy, events, quality.measure(readings, energy, days, devices))
+    decided = metered.with_deciders(events, metering.overruled, metering.replacements)
+    return Silver(energy, decided, quality.measure(readings, energy, days, devices))
 
 
 def _touched_quarters(days: pl.DataFrame, zones: dict[str, str]) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from aurora.accounts.overrules import RULE
 from aurora.domain.meters import current, units
 from aurora.lake.manifest import Publication
 from transform import metered, scope
@@ -121,7 +122,7 @@ def _placed(events: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
     """Events with the site and the local date they belong to."""
     homes = devices.select("device_id", "site_id", "time_zone")
     at = events.join(homes, on="device_id").with_columns(pl.col("at").dt.epoch("us").alias("start_us"))
-    return scope.dated(at).drop("time_zone", "start_us").with_columns(pl.lit("rule").alias("decided_by"), pl.lit("").alias("refresh_id"))
+    return scope.dated(at).drop("time_zone", "start_us").with_columns(pl.lit(RULE).alias("decided_by"), pl.lit("").alias("refresh_id"))
 
 
 def _write(publication: Publication, gone: pl.DataFrame, come: pl.DataFrame) -> None:

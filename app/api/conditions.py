@@ -11,8 +11,8 @@ from app.api.access import AsOf, OwnSite, Shared, published
 from app.api.errors import ExactJSON
 from app.queries.reader import rows_of_site
 from aurora.accounts.acknowledgements import known_findings
-from aurora.accounts.models import Overrule
-from aurora.accounts.overrules import all_overrules
+from aurora.accounts.memberships import members_of
+from aurora.accounts.overrules import all_overrules, laid_over
 
 router = APIRouter(prefix="/sites", tags=["sites"], responses={401: {}, 404: {}, 410: {}})
 
@@ -28,7 +28,8 @@ def meter_events(
     if as_of is not None:
         return ExactJSON(found)
     said = all_overrules(services.accounts, [site.site_id])
-    return ExactJSON(found | {"meter_events": [_laid_over(row, said.get(row["event_id"])) for row in found["meter_events"]]})
+    names = {member["user_id"]: member["username"] for member in members_of(services.accounts, site.site_id)}
+    return ExactJSON(found | {"meter_events": [laid_over(row, said.get(row["event_id"]), names) for row in found["meter_events"]]})
 
 
 @router.get("/{site_id}/anomalies", summary="What a person should know", response_class=ExactJSON, responses=shapes.ANOMALIES)
@@ -74,8 +75,3 @@ def device_status(
 def with_params(row: dict[str, Any]) -> dict[str, Any]:
     """A row whose `params` are an object."""
     return {**row, "params": json.loads(row["params"] or "{}")}
-
-
-def _laid_over(row: dict[str, Any], said: Overrule | None) -> dict[str, Any]:
-    """An event with what a person said of it last."""
-    return row if said is None else row | {"is_overruled": said.is_overruled}

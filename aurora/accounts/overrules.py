@@ -1,7 +1,8 @@
 """Decisions how a meter was read that people reversed, or let stand again."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
@@ -11,6 +12,8 @@ from aurora.accounts.models import Overrule
 from aurora.errors import WrongFacts
 
 LONGEST_REASON = 512
+# What `decided_by` says where nobody decided, and where it is not known who did.
+RULE, SOMEBODY = "rule", "person"
 
 
 def overrule(
@@ -49,6 +52,21 @@ def overrule(
         action = "meter_event.overrule" if is_overruled else "meter_event.restore"
         note(session, action, user_id=by, subject=("meter_event", event_id), site_id=site_id, details={"device_id": device_id})
     return said
+
+
+def laid_over(row: dict[str, Any], said: Overrule | None, names: Mapping[str, str]) -> dict[str, Any]:
+    """A row of `gold/meter_events` with what was said of it last, and by whose name.
+
+    Args:
+        row: As published; its decided_by may be the id of a user.
+        said: What was said last, if anything was.
+        names: User names by id; of whoever is not among them it says `SOMEBODY`.
+    """
+    if said is None or (not said.is_overruled and not row["is_overruled"]):
+        decided_by = row["decided_by"]
+        return row | {"decided_by": RULE if decided_by == RULE else names.get(decided_by, SOMEBODY)}
+    by = names.get(said.user_id or "", SOMEBODY) if said.is_overruled else RULE
+    return row | {"is_overruled": said.is_overruled, "decided_by": by}
 
 
 def all_overrules(accounts: Accounts, site_ids: Collection[str] | None = None) -> dict[str, Overrule]:

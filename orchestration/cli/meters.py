@@ -1,7 +1,7 @@
 """`aurora meter-event`: decisions how meters were read, and what people say of them."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,13 +25,17 @@ def list_events(
     import polars as pl
 
     from aurora.accounts import overrules, sites
+    from aurora.accounts.memberships import members_of
 
     context = open_context()
     events = _events(context)
     if site is not None:
         events = events.filter(pl.col("site_id") == sites.find_site(context.accounts, site).site_id)
     said = overrules.all_overrules(context.accounts)
-    rows = [_laid_over(row, said) for row in events.sort("at", "event_id", descending=True).select(COLUMNS).iter_rows(named=True)]
+    members = [one for site_id in events["site_id"].unique() for one in members_of(context.accounts, site_id)]
+    names = {one["user_id"]: one["username"] for one in members}
+    shown = events.sort("at", "event_id", descending=True).select(COLUMNS)
+    rows = [overrules.laid_over(row, said.get(row["event_id"]), names) for row in shown.iter_rows(named=True)]
     show_table("Meter events", rows, json, "meter_events")
 
 
@@ -75,9 +79,3 @@ def _events(context: Context) -> "pl.DataFrame":
     from aurora.lake import manifest
 
     return manifest.newest(context.lake).scan("gold/meter_events").collect()
-
-
-def _laid_over(row: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-    """An event with what a person said of it since."""
-    newest = said.get(row["event_id"])
-    return row | ({"is_overruled": newest.is_overruled} if newest else {})

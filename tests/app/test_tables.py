@@ -215,14 +215,16 @@ def test_conditions_of_a_site_are_shown_to_those_who_see_it(
 def test_overruling_lies_over_what_was_published_and_needs_the_right(
     clients: dict[str, TestClient], lake: Lake, accounts: Accounts
 ) -> None:
-    rows = [row("gold/meter_events", whose) | {"event_id": f"e-{whose}", "is_overruled": False} for whose in (MINE, THEIRS)]
+    own = {"is_overruled": False, "decided_by": "rule"}
+    rows = [row("gold/meter_events", whose) | own | {"event_id": f"e-{whose}"} for whose in (MINE, THEIRS)]
     frame = pl.DataFrame(pa.Table.from_pylist(rows, schema=TABLES["gold/meter_events"].schema))
     publish(lake, accounts, "refresh", {"gold/meter_events": frame}, NOW)
     bob, path = clients["bob"], f"/v1/sites/{MINE}/meter-events"
     for overruled in (True, False, True):
         kept = bob.put(f"/v1/meter-events/e-{MINE}", json={"overruled": overruled, "reason": "read by hand"})
         assert (kept.status_code, kept.json()["overruled"]) == (200, overruled)
-        assert bob.get(path).json()["meter_events"][0]["is_overruled"] is overruled
+        found = bob.get(path).json()["meter_events"][0]
+        assert (found["is_overruled"], found["decided_by"]) == (overruled, "bob" if overruled else "rule")
     assert bob.get(f"{path}?as_of={newest(lake).refresh_id}").json()["meter_events"][0]["is_overruled"] is False
     assert [one["reason"] for one in bob.get("/v1/users/me/export").json()["meter_decisions"]] == ["read by hand"]
     assert bob.put(f"/v1/meter-events/e-{MINE}", json={"overruled": "maybe"}).status_code == 400

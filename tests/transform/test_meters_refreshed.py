@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from aurora.accounts import overrules
+from aurora.accounts import devices, overrules, people
 from aurora.lake.store import open_lake
 from transform import bounds, switches
 from transform.bronze import Bronze
@@ -38,7 +38,7 @@ def _by_day(neighbourhood: Any) -> dict[int, float]:
     return {day.day: energy for day, energy in rows.iter_rows()}
 
 
-def _reverse(neighbourhood: Any, event: dict[str, Any], *, is_overruled: bool = True) -> None:
+def _reverse(neighbourhood: Any, event: dict[str, Any], *, is_overruled: bool = True, by: str | None = None) -> None:
     overrules.overrule(
         neighbourhood.accounts,
         event["event_id"],
@@ -46,7 +46,7 @@ def _reverse(neighbourhood: Any, event: dict[str, Any], *, is_overruled: bool = 
         site_id="berlin",
         is_overruled=is_overruled,
         reason=None,
-        by=None,
+        by=by,
         now=NOW,
     )
 
@@ -148,6 +148,22 @@ def test_reversed_change_of_unit_is_followed_on_every_later_day(neighbourhood: A
     assert _by_day(neighbourhood)[17] == pytest.approx(500.0 * 24)
     (listed,) = neighbourhood.table("gold/meter_events").filter(pl.col("kind") == "unit_switch").iter_rows(named=True)
     assert listed["is_overruled"]
+
+
+def test_decision_names_who_took_it(neighbourhood: Any) -> None:
+    rows = _kwh(range(48))
+    rows[36] |= {"value": 7.0}
+    devices.change_device(neighbourhood.accounts, DEVICE, replacements=[{"at": DAY + timedelta(hours=20, minutes=30)}])
+    neighbourhood.land(rows, NOW)
+    neighbourhood.refresh(NOW)
+    told, dip = neighbourhood.table("gold/meter_events").sort("at").iter_rows(named=True)
+    assert [(one["kind"], one["decided_by"]) for one in (told, dip)] == [("replacement", "person"), ("dip", "rule")]
+    ada = people.user_by_name(neighbourhood.accounts, "ada").user_id
+    _reverse(neighbourhood, told, by=ada)
+    _reverse(neighbourhood, dip, by=ada)
+    neighbourhood.refresh(NOW)
+    decided = dict(neighbourhood.table("gold/meter_events").select("event_id", "decided_by").rows())
+    assert (decided[told["event_id"]], decided[dip["event_id"]]) == (ada, ada)
 
 
 def test_bounds_come_from_the_facts_of_the_site() -> None:
