@@ -92,7 +92,8 @@ class Questions:
             except duckdb.Error as error:
                 self.close()
                 tables = ", ".join(sorted(name.replace("/", ".") for name in TABLES))
-                raise Refused(f"The query cannot be run: {str(error).splitlines()[0]} Tables: {tables}.") from None
+                hint = _to_be_quoted(query, used) if isinstance(error, duckdb.ParserException) else ""
+                raise Refused(f"The query cannot be run: {str(error).splitlines()[0]}{hint} Tables: {tables}.") from None
             finally:
                 # Rows of a bucket are held in memory, whole tables of them.
                 if not self.snapshot.lake.storage.is_local:
@@ -156,6 +157,15 @@ def _show(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str, 
         f"create view {view} as from {view}__empty union all by name"
         f" select * from read_parquet({listed}, union_by_name = true, hive_partitioning = false)"
     )
+
+
+def _to_be_quoted(query: str, used: Collection[str]) -> str:
+    """That columns of the tables are words of SQL, where a query has them without quotes."""
+    with duckdb.connect() as connection:
+        words = connection.sql("select keyword_name from duckdb_keywords() where keyword_category <> 'unreserved'").fetchall()
+    columns = {column for name in used for column in TABLES[name].schema.names} & {word for (word,) in words}
+    bare = sorted(column for column in columns if re.search(rf"""(?<!["'])\b{column}\b(?!["'])""", query, re.IGNORECASE))
+    return "".join(f' The column {column} is a word of SQL: write it as "{column}", in quotes.' for column in bare)
 
 
 def _only_asking(connection: duckdb.DuckDBPyConnection, query: str) -> str:

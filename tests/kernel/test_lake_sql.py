@@ -115,3 +115,12 @@ def test_no_question_changes_the_answer_to_the_next(filled: Snapshot, query: str
     with contextlib.suppress(Refused):
         questions.ask(query)
     assert questions.ask(asked) == before == (["value", "strftime(measured_at, '%H')"], [(1.5, "00")])
+
+
+def test_column_that_is_a_word_of_sql_is_named_where_its_quotes_are_missing(filled: Snapshot) -> None:
+    with pytest.raises(Refused, match='column at is a word of SQL: write it as "at", in quotes'):
+        ask(filled, "select at from gold.meter_events order by at")
+    assert ask(filled, 'select "at" from gold.meter_events order by "at"') == (["at"], [])
+    with pytest.raises(Refused) as refused:
+        ask(filled, 'select "at" form gold.meter_events')
+    assert "word of SQL" not in str(refused.value)
