@@ -161,7 +161,9 @@ class Lake:
     def files(self, name: str, version: int | None = None) -> pl.DataFrame:
         """One row per data file at `version` (default: newest): path, size_bytes, num_records, min.*, max.*, partition.*."""
         with self._lock:
-            opened = self.delta(name, version)
+            newest = self._opened.get((name, None))
+            # What was just committed is open: opening it anew costs ten milliseconds a table and commit.
+            opened = newest if newest is not None and newest.version() == version else self.delta(name, version)
             key = (name, opened.version())
             if key not in self._files:
                 for old in [k for k in self._files if k[0] == name][:-4]:
