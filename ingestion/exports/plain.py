@@ -31,7 +31,8 @@ def read(file: Path, time_column: str | None = None) -> Export:
     """
     table = read_file(file, time_column)
     sample = table.frame.head(SAMPLE_ROWS)
-    wishes = _of_two_columns(sample) or Wishes(label="end" if _ends_days(sample) else None)
+    times = sample.select(name for name in sample.columns if plain_name(name) in TIME_NAMES)
+    wishes = _of_two_columns(sample) or Wishes(label="end" if _ends_days(times) else None)
     return Export(None, table.frame, wishes, table.first_line, delimiter=table.delimiter, surplus=table.surplus)
 
 
@@ -51,11 +52,10 @@ def _are_all(column: pl.Series, form: str) -> bool:
     return len(text) > 0 and bool(text.str.contains(form).all())
 
 
-def _ends_days(sample: pl.DataFrame) -> bool:
-    """Whether days end at 24:00 and none begins at 00:00: such times name the ends of intervals."""
-    for name in sample.columns:
-        if plain_name(name) in {*TIME_NAMES, *START_CLOCKS, *END_CLOCKS}:
-            text = sample.get_column(name).cast(pl.String).str.strip_chars()
-            if text.str.contains(LAST_MIDNIGHT).any() and not text.str.contains(FIRST_MIDNIGHT).any():
-                return True
+def _ends_days(times: pl.DataFrame) -> bool:
+    """Whether days end at 24:00 and none begins at 00:00 in one of these columns: such times name the ends of intervals."""
+    for column in times:
+        text = column.cast(pl.String).str.strip_chars()
+        if text.str.contains(LAST_MIDNIGHT).any() and not text.str.contains(FIRST_MIDNIGHT).any():
+            return True
     return False

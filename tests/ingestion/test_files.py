@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from aurora.accounts import devices
 from aurora.accounts.models import Load
@@ -23,6 +24,7 @@ from ingestion.files import LoadSummary, import_file
 from ingestion.replay import replay_rejected
 from ingestion.tables import read_out
 from ingestion.withdrawals import undo_load
+from orchestration.cli.commands import cli
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -262,6 +264,17 @@ def test_mapping_is_shown_with_what_is_not_read(load) -> None:
     }  # fmt: skip
     for dry_run in (True, False):
         assert load(text, time_zone="Europe/Berlin", label="end", dry_run=dry_run).as_dict()["mapping"] == shown
+
+
+def test_command_shows_what_each_column_was_taken_for(lake: Lake, site) -> None:
+    Path("a.csv").write_text("Zeit;Energie;Verbrauch (Wh);PV Zählerstand\n01.10.2026 00:00;1;1500;7\n01.10.2026 01:00;2;500;8\n")
+    done = CliRunner().invoke(cli, ["import", "a.csv", "--site", site.site_id, "--time-zone", "Europe/Berlin", "--dry-run"])
+    assert done.stdout.splitlines()[:4] == [
+        "Zeit: the times, the start of each interval, in Europe/Berlin where they have no offset",
+        "Verbrauch (Wh): consumption, interval_kwh in Wh",
+        "PV Zählerstand: production, register_kwh in kWh",
+        "Energie: not read",
+    ]
 
 
 REAL = [

@@ -52,6 +52,7 @@ def refusals(found: Readout) -> list[tuple[int, str]]:
         # Hours that count from 1 to 24 name the ends of their intervals.
         ("Date,Hour,load\n" + "".join(f"2026-10-01,{hour},1\n" for hour in range(1, 25)), None),
         # A column of hours beside whole times says nothing new.
+        ("timestamp,hour,load\n2026-10-01 00:00,24,1\n2026-10-01 01:00,1,2\n", ["30 22:00", "30 23:00"]),
         ("date,hour,load\n2026-10-01 00:00,0,1\n2026-10-01 01:00,1,2\n", ["30 22:00", "30 23:00"]),
     ],
 )
