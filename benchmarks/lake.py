@@ -25,11 +25,6 @@ FOLDER = Path(os.environ.get("AURORA_BENCH_HOME", "~/.cache/aurora/bench-lake"))
 TRANSACTION = "bench-lake"
 
 
-def is_built() -> bool:
-    """Whether the home is complete."""
-    return _plan().get("done_days") == DAYS
-
-
 def build() -> Refresher:
     """The bench home, built or completed with progress shown."""
     began = time.perf_counter()

@@ -19,7 +19,6 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PAIRS = 5
 SEED = 5
 GOAL_GROWTH = 1.2
-GOAL_OF_FULL = 1 / 20
 
 
 def _readings(first: datetime, quarters: int, seed: int, received_at: datetime) -> pl.DataFrame:

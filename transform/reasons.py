@@ -9,8 +9,8 @@ import polars as pl
 from aurora.domain.meters.readings import KEY, ORDER
 from transform import scope
 from transform.bronze import Bronze
+from transform.scope import SITE_DAY
 
-SITE_DAY = ["site_id", "local_date"]
 DAY = timedelta(days=1)
 REASON = scope.SITE_DAYS | {"reason": pl.String}
 OF_WITHDRAWAL = "an import was withdrawn"

@@ -13,12 +13,12 @@ from aurora.lake.manifest import Snapshot
 from transform import facts, metering, silver
 from transform.bronze import READINGS, Bronze
 from transform.facts import Facts
+from transform.scope import SITE_DAY
 from transform.sealed import SEALED
 from transform.switches import EVENTS, UNIT_SWITCH
 
 CELLS = 100
 TOLERANCE_KWH = 1e-6
-SITE_DAY = ["site_id", "local_date"]
 CELL = [*SITE_DAY, "channel", "interval_start_at"]
 DAILY, HOURLY = "gold/energy_daily", "gold/energy_hourly"
 

@@ -37,8 +37,8 @@ from transform import (
 from transform.bronze import READINGS, Bronze
 from transform.facts import Facts
 from transform.refused import REJECTED, Refused
+from transform.scope import SITE_DAY
 
-SITE_DAY = ["site_id", "local_date"]
 SITE_DAYS_A_CHUNK = 12_000
 # New readings that one publication takes in: half a kilobyte of memory each while it is worked out what they touch.
 MOST_READINGS = 4_000_000

@@ -19,6 +19,7 @@ from aurora.lake.manifest import Publication, Snapshot
 from aurora.lake.store import Between, Lake
 from aurora.lake.tables import TABLES
 from transform import scope
+from transform.scope import SITE_DAY
 
 REJECTED = "bronze/rejected"
 QUALITY = "gold/data_quality"
@@ -26,7 +27,6 @@ DAY = timedelta(days=1)
 # Refused before there was a device: one that is made later was not refused then.
 NOBODYS = ("unknown_device", "unknown_topic")
 DEVICE_DAY = ["site_id", "device_id", "local_date"]
-SITE_DAY = ["site_id", "local_date"]
 NOTHING_CAME = {"received": 0, "duplicates": 0, "late": 0, "completeness_ratio": 0.0}
 
 

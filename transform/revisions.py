@@ -9,6 +9,7 @@ from aurora.domain import calendar
 from aurora.lake.among import among
 from aurora.lake.manifest import Snapshot
 from aurora.lake.store import Between
+from transform.scope import SITE_DAY
 
 OPEN_DAYS = 2
 TOLERANCE = 1e-9
@@ -18,7 +19,6 @@ COMPARED = (
     "consumption_kwh production_kwh grid_import_kwh grid_export_kwh battery_charge_kwh battery_discharge_kwh self_consumed_kwh"
     " cost export_revenue emissions_kg_co2 peak_kw peak_at base_load_kw self_sufficiency_ratio self_consumption_ratio completeness_ratio"
 ).split()
-SITE_DAY = ["site_id", "local_date"]
 
 
 def is_open(zones: dict[str, str], now: datetime) -> pl.Expr:

@@ -12,16 +12,16 @@ import polars as pl
 
 from aurora.domain import calendar
 from aurora.domain.meters import current
-from aurora.domain.meters.power import GAP_IN_SPACINGS, LEAST_GAP_SECONDS, LONGEST_HOLD_SECONDS
+from aurora.domain.meters.power import DAY_US, GAP_IN_SPACINGS, LEAST_GAP_SECONDS, LONGEST_HOLD_SECONDS
 from aurora.domain.meters.registers import REACH_HOURS
 from transform.bronze import Bronze, Range
 from transform.metering import Metering
 
 SHORT_INTERVAL_SECONDS = 3600
-DAY_US = 86_400_000_000
 SERIES = ["device_id", "channel"]
 ARRIVAL = ["received_at", "sequence", "source"]
 SPAN = {"device_id": pl.String, "start_us": pl.Int64, "end_us": pl.Int64}
+SITE_DAY = ["site_id", "local_date"]
 SITE_DAYS = {"site_id": pl.String, "local_date": pl.Date}
 
 

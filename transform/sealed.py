@@ -23,11 +23,11 @@ from transform import scope
 from transform.bronze import Bronze
 from transform.facts import Facts
 from transform.metering import Metering
+from transform.scope import SITE_DAY
 from transform.silver import Silver, touched_calendar
 
 SEALED = "silver/sealed"
 QUARTER = ["device_id", "channel", "interval_start_at"]
-COVERING = ("interval_kwh", "power_kw")
 DAY = timedelta(days=1)
 
 
@@ -97,7 +97,7 @@ def _energy(
 def _events(rebuilt: pl.DataFrame, published: Snapshot, dates: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
     """Decisions on sealed days as they were taken when their readings were there."""
     on_sealed = pl.col("at").dt.date().alias("at_date")
-    earlier = published.scan("gold/meter_events").join(days.lazy(), on=["site_id", "local_date"], how="semi").drop("refresh_id").collect()
+    earlier = published.scan("gold/meter_events").join(days.lazy(), on=SITE_DAY, how="semi").drop("refresh_id").collect()
     kept = earlier.with_columns(on_sealed).join(dates, on=["device_id", "at_date"], how="semi").drop("at_date")
     anew = rebuilt.with_columns(on_sealed).join(dates, on=["device_id", "at_date"], how="anti").drop("at_date")
     return pl.concat([anew, kept], how="diagonal_relaxed")
@@ -106,7 +106,7 @@ def _events(rebuilt: pl.DataFrame, published: Snapshot, dates: pl.DataFrame, day
 def _quality(rebuilt: pl.DataFrame, published: Snapshot, days: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
     """Of each device's day the account that knew more readings."""
     key = ["device_id", "local_date"]
-    earlier = published.scan("gold/data_quality").join(days.lazy(), on=["site_id", "local_date"], how="semi").drop("refresh_id").collect()
+    earlier = published.scan("gold/data_quality").join(days.lazy(), on=SITE_DAY, how="semi").drop("refresh_id").collect()
     mine = earlier.filter(pl.col("device_id").is_in(devices["device_id"].to_list()))
     if rebuilt.is_empty() or "received" not in rebuilt.columns:
         return mine
@@ -126,7 +126,6 @@ def without_lost(days: pl.DataFrame, published: Snapshot, before: date) -> pl.Da
     old = days.filter(pl.col("local_date") < before)
     if old.is_empty():
         return days
-    key = ["site_id", "local_date"]
-    kept = published.scan("gold/energy_daily").join(old.lazy(), on=key, how="semi").select(key).unique().collect()
-    there = published.scan("silver/energy").join(old.lazy(), on=key, how="semi").select(key).unique().collect()
-    return days.join(kept.join(there, on=key, how="anti"), on=key, how="anti")
+    kept = published.scan("gold/energy_daily").join(old.lazy(), on=SITE_DAY, how="semi").select(SITE_DAY).unique().collect()
+    there = published.scan("silver/energy").join(old.lazy(), on=SITE_DAY, how="semi").select(SITE_DAY).unique().collect()
+    return days.join(kept.join(there, on=SITE_DAY, how="anti"), on=SITE_DAY, how="anti")

@@ -15,7 +15,6 @@ from aurora.domain.channels import CHANNELS
 from aurora.lake.manifest import Snapshot
 from aurora.lake.store import Between
 
-MOST_RECOMMENDATIONS = 20
 OPEN_STATES = ("open", "accepted")
 
 

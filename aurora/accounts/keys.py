@@ -73,12 +73,6 @@ def revoke_key(accounts: Accounts, key_id: str, *, device_id: str | None = None,
         note(session, "key.revoke", user_id=by, subject=("key", key_id), site_id=of_site)
 
 
-def device_of_key(accounts: Accounts, key: str) -> Device | None:
-    """The device a key belongs to; None for an unknown, revoked or gateway key."""
-    holder = holder_of(accounts, key)
-    return holder.device if holder else None
-
-
 def holder_of(accounts: Accounts, key: str) -> KeyHolder | None:
     """Whom a key speaks for; None for an unknown or revoked key."""
     found = select(DeviceKey).where(DeviceKey.key_hash == _digest(key), DeviceKey.revoked_at.is_(None))

@@ -183,9 +183,3 @@ def all_prices(accounts: Accounts) -> list[tuple[TariffPrice, str]]:
     with accounts.reading() as session:
         rows = session.execute(select(TariffPrice, Tariff.currency).join(Tariff).order_by(*order))
         return [(price, currency) for price, currency in rows]
-
-
-def sites_with(accounts: Accounts, tariff_id: str) -> list[str]:
-    """Ids of the sites priced by a tariff."""
-    with accounts.reading() as session:
-        return list(session.scalars(select(Site.site_id).where(Site.tariff_id == tariff_id)))

@@ -44,11 +44,6 @@ def parse(content: Any, station: str) -> list[WeatherValue]:
     ]
 
 
-def parse_power(content: Any) -> list[tuple[datetime, float]]:
-    """What the plant of the question makes, by the hour. [kW] Raises BadAnswer."""
-    return [(at, watts / 1_000) for at, row in _hours(content) if (watts := number(row.get("P"))) is not None]
-
-
 def _hours(content: Any) -> list[tuple[datetime, dict[str, Any]]]:
     try:
         rows = content["outputs"]["hourly"]

@@ -303,9 +303,10 @@ def test_key_is_shown_once_and_worthless_once_revoked(as_bob: Person, accounts: 
     made = as_bob("POST", "/devices/meter-1/keys", {"name": "Cellar"})
     assert made.status_code == 201
     key = made.json()
-    holder = keys.device_of_key(accounts, key["key"])
+    holder = keys.holder_of(accounts, key["key"])
     assert holder is not None
-    assert holder.device_id == "meter-1"
+    assert holder.device is not None
+    assert holder.device.device_id == "meter-1"
     listed = as_bob("GET", "/devices/meter-1/keys")
     assert [(row["key_id"], row["name"]) for row in listed.json()["keys"]] == [(key["key_id"], "Cellar")]
     assert key["key"] not in listed.text

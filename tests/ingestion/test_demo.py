@@ -9,7 +9,7 @@ import pytest
 
 from aurora import home as homes
 from aurora.accounts import sites
-from aurora.accounts.keys import device_of_key
+from aurora.accounts.keys import holder_of
 from aurora.domain.channels import CHANNELS
 from aurora.home import Home
 from aurora.lake.store import Lake
@@ -95,9 +95,10 @@ def test_preparing_twice_lands_once(lake: Lake, accounts, admin, home, settings)
     assert told[-1][0] == told[-1][1]
     assert [site.site_id for site in sites.all_sites(accounts)] == sorted(plant.site_id for plant in PLANTS)
     login = login_device(accounts, home)
-    device = device_of_key(accounts, login["key"])
-    assert device is not None
-    assert (device.device_id, device.role) == (login["device_id"], "sub")
+    holder = holder_of(accounts, login["key"])
+    assert holder is not None
+    assert holder.device is not None
+    assert (holder.device.device_id, holder.device.role) == (login["device_id"], "sub")
 
 
 def test_live_power_goes_on_where_history_ends_and_changes() -> None:

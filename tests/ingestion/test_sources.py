@@ -177,11 +177,10 @@ def test_open_meteo_units_nulls_and_the_step_that_a_mean_covers() -> None:
             open_meteo.parse(bad, "w", NOW)
 
 
-def test_pvgis_hours_and_watts() -> None:
-    content = {"outputs": {"hourly": [{"time": "20230701:1110", "P": 4321.0, "G(i)": 800.5, "T2m": 25.1, "WS10m": 1.5}]}}
+def test_pvgis_values_stand_under_the_hour_they_were_scanned_in() -> None:
+    content = {"outputs": {"hourly": [{"time": "20230701:1110", "G(i)": 800.5, "T2m": 25.1, "WS10m": 1.5}]}}
     at = datetime(2023, 7, 1, 11, tzinfo=UTC)
     assert WeatherValue("w", "ghi_w_per_m2", at, 800.5, False) in pvgis.parse(content, "w")
-    assert pvgis.parse_power(content) == [(at, 4.321)]
     with pytest.raises(BadAnswer, match="Location over the sea"):
         pvgis.parse({"message": "Location over the sea. Please, select another location"}, "w")
 

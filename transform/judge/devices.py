@@ -2,10 +2,10 @@
 
 import polars as pl
 
+from aurora.domain.calendar import DAY_SECONDS, QUARTER_SECONDS
 from transform.judge import found
 
 QUARTER = pl.duration(minutes=15)
-QUARTER_SECONDS = 900
 QUARTERS_AN_HOUR = 4
 GAP_LEAST_HOURS = 3
 GAP_CRITICAL_HOURS = 48
@@ -24,7 +24,6 @@ LATE_SHARE = 0.25
 LATE_LEAST = 10
 FLOOD_SHARE = 0.5
 FLOOD_LEAST = 100
-DAY_SECONDS = 86_400
 WEEK = ["site_id", "device_id", "channel", "week_start_date"]
 
 
@@ -32,7 +31,7 @@ def find_gaps(silver: pl.DataFrame, weeks: pl.DataFrame, spans: pl.DataFrame) ->
     """Findings `gap`: stretches without a covered quarter hour between the first and the last that a device ever measured.
 
     Args:
-        silver: Rows of `silver/energy` of the weeks.
+        silver: Rows of `silver/energy` of the weeks, sorted by device, channel and time.
         weeks: site_id, week_start_date, week_start_at, week_end_at.
         spans: site_id, device_id, channel, first_at, last_at.
     """
@@ -40,13 +39,8 @@ def find_gaps(silver: pl.DataFrame, weeks: pl.DataFrame, spans: pl.DataFrame) ->
         pl.max_horizontal("first_at", "week_start_at").alias("from_at"), pl.min_horizontal("last_at", "week_end_at").alias("until_at")
     )
     held = held.filter(pl.col("from_at") < pl.col("until_at"))
-    covered = silver.filter(pl.col("covered_seconds") > 0).select(*WEEK, pl.col("interval_start_at").alias("at"))
     ends = pl.concat(
-        [
-            covered.with_columns((pl.col("at") + QUARTER).alias("next_at")),
-            held.select(*WEEK, pl.col("from_at").alias("at"), pl.col("from_at").alias("next_at")),
-            held.select(*WEEK, pl.col("until_at").alias("at"), pl.col("until_at").alias("next_at")),
-        ]
+        [_heard(silver), *(held.select(*WEEK, pl.col(edge).alias("at"), pl.col(edge).alias("next_at")) for edge in ("from_at", "until_at"))]
     ).sort(*WEEK, "at", "next_at")
     silent = ends.with_columns(pl.col("next_at").cum_max().shift(1).over(WEEK).alias("starts_at")).filter(
         (pl.col("at") - pl.col("starts_at")).dt.total_seconds() >= GAP_LEAST_HOURS * 3600
@@ -57,27 +51,39 @@ def find_gaps(silver: pl.DataFrame, weeks: pl.DataFrame, spans: pl.DataFrame) ->
     return found.shaped(rows.with_columns(severity.alias("severity")), kind="gap", category="data")
 
 
+def _heard(silver: pl.DataFrame) -> pl.DataFrame:
+    """Stretches without a gap: `WEEK`, at, next_at (their end). There are few, where quarter hours are many."""
+    covered = silver.filter(pl.col("covered_seconds") > 0).select(*WEEK, pl.col("interval_start_at").alias("at"))
+    is_other = pl.any_horizontal([pl.col(name) != pl.col(name).shift(1) for name in WEEK])
+    begins = (is_other | (pl.col("at") - pl.col("at").shift(1) >= pl.duration(hours=GAP_LEAST_HOURS))).fill_null(value=True)
+    marked = covered.with_columns(begins.alias("begins"), begins.shift(-1, fill_value=True).alias("ends"))
+    edges = marked.filter(pl.col("begins") | pl.col("ends"))
+    last_at = pl.when("ends").then("at").otherwise(pl.col("at").shift(-1))
+    return edges.with_columns((last_at + QUARTER).alias("next_at")).filter("begins").select(*WEEK, "at", "next_at")
+
+
 def find_flatlines(silver: pl.DataFrame) -> pl.DataFrame:
-    """Findings `flatline`: the same energy above nothing in every quarter hour; what was shared out of longer spans is not judged."""
+    """Findings `flatline`: the same energy above nothing in every quarter hour; what was shared out of longer spans is not judged.
+
+    Args:
+        silver: Rows of `silver/energy`, sorted by device, channel and time.
+    """
     own = (pl.col("span_seconds").is_null() | (pl.col("span_seconds") <= FLAT_LONGEST_SPAN_SECONDS)) & (
         pl.col("energy_kwh") > FLAT_LEAST_KWH
     )
-    rows = (
-        silver.filter(own & (pl.col("covered_seconds") >= QUARTER_SECONDS - 1))
-        .sort(*WEEK, "interval_start_at")
-        .with_columns(
-            pl.col("interval_start_at").alias("starts_at"),
-            (pl.col("interval_start_at") + QUARTER).alias("ends_at"),
-            pl.col("energy_kwh").alias("observed"),
-            pl.lit(None, dtype=pl.Float64).alias("expected"),
-            # A stored float of the same reading is the same to the last digits only.
-            pl.col("energy_kwh").round_sig_figs(8).alias("value"),
-        )
+    # A stored float of the same reading is the same to the last digits only.
+    rows = silver.filter(own & (pl.col("covered_seconds") >= QUARTER_SECONDS - 1)).with_columns(
+        pl.col("energy_kwh").round_sig_figs(8).alias("value")
     )
     # Nearly all quarter hours are like neither of their neighbours: only the others are worth grouping.
-    goes_on = pl.all_horizontal([pl.col(name) == pl.col(name).shift(1) for name in [*WEEK, "value"]]).fill_null(value=False)
+    goes_on = pl.all_horizontal([pl.col(name) == pl.col(name).shift(1) for name in ["value", *WEEK]]).fill_null(value=False)
     marked = rows.with_columns(goes_on.alias("goes_on")).with_columns((~pl.col("goes_on")).cum_sum().alias("block"))
-    alike = marked.filter(pl.col("goes_on") | pl.col("goes_on").shift(-1).fill_null(value=False))
+    alike = marked.filter(pl.col("goes_on") | pl.col("goes_on").shift(-1, fill_value=False)).with_columns(
+        pl.col("interval_start_at").alias("starts_at"),
+        (pl.col("interval_start_at") + QUARTER).alias("ends_at"),
+        pl.col("energy_kwh").alias("observed"),
+        pl.lit(None, dtype=pl.Float64).alias("expected"),
+    )
     runs = found.runs(alike, [*WEEK, "block"], pl.lit(value=True), min([*FLAT_LEAST_HOURS.values(), FLAT_ELSE_HOURS]) * QUARTERS_AN_HOUR)
     least = pl.col("channel").replace_strict(FLAT_LEAST_HOURS, default=FLAT_ELSE_HOURS, return_dtype=pl.Int64) * 3600
     long = runs.filter((pl.col("ends_at") - pl.col("starts_at")).dt.total_seconds() >= least).with_columns(

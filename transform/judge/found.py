@@ -21,7 +21,6 @@ SCHEMA = {
     "evidence": pl.String,
     "baseline_version": pl.String,
 }
-PLACE = ("site_id", "channel")
 
 
 def none() -> pl.DataFrame:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -112,14 +112,9 @@ def _weeks(publication: Publication, touched: pl.DataFrame, sites: pl.DataFrame)
     )
 
 
-def _span(weeks: pl.DataFrame) -> tuple[date, date]:
-    """The earliest and the latest Monday."""
-    return weeks.select(pl.col("week_start_date").min().alias("first"), pl.col("week_start_date").max().alias("last")).row(0)
-
-
 def _hourly(publication: Publication, weeks: pl.DataFrame, before: timedelta) -> pl.DataFrame:
     """Hourly gold of the weeks, and of a time before the earliest of them."""
-    first, last = _span(weeks)
+    first, last = of_devices.span_of(weeks)
     hourly = publication.scan(HOURLY, [Between("local_date", first - before, last + WEEK)])
     hourly = hourly.filter(among("site_id", weeks["site_id"].unique()))
     if not before:
@@ -134,7 +129,7 @@ def _baselines(publication: Publication, weeks: pl.DataFrame, zones: dict[str, s
     """Rows of `meta/baselines` of the weeks; those that are missing are fitted and committed."""
     key = ["site_id", "channel", "week_start_date"]
     wanted = weeks.join(pl.DataFrame({"channel": [*CHANNELS, CENTRE]}), how="cross")
-    first, last = _span(weeks)
+    first, last = of_devices.span_of(weeks)
     known = publication.scan(BASELINES, [Between("week_start_date", first, last + timedelta(days=1))]).collect()
     known = known.join(wanted, on=key, how="semi").drop("refresh_id")
     missing = fittable(wanted.join(known, on=key, how="anti"), _daily(publication, weeks))
@@ -150,7 +145,7 @@ def _baselines(publication: Publication, weeks: pl.DataFrame, zones: dict[str, s
 
 def _daily(publication: Publication, weeks: pl.DataFrame) -> pl.DataFrame:
     """Daily gold of the weeks' sites, as far back as baselines look."""
-    first, last = _span(weeks)
+    first, last = of_devices.span_of(weeks)
     daily = publication.scan("gold/energy_daily", [Between("local_date", first - reach(), last)])
     return daily.filter(among("site_id", weeks["site_id"].unique())).collect()
 

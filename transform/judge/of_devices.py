@@ -32,6 +32,7 @@ def find(publication: Publication, weeks: pl.DataFrame, zones: Mapping[str, str]
     bounds = _days(weeks, zones)
     timed = quality.join(bounds, on=["site_id", "local_date"])
     held, spans, roles, week_bounds = _coded([held, spans, roles, _week_bounds(bounds)])
+    held = held.sort("site_id", "device_id", "channel", "interval_start_at")
     return pl.concat(
         [
             devices.find_gaps(held, week_bounds, spans),
@@ -53,19 +54,20 @@ def _coded(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
 
 
 def _of_weeks(publication: Publication, table: str, weeks: pl.DataFrame) -> pl.LazyFrame:
-    first, last = _span(weeks)
+    first, last = span_of(weeks)
     rows = publication.scan(table, [Between("local_date", first, last + WEEK)])
     rows = rows.with_columns(pl.col("local_date").dt.truncate("1w").alias("week_start_date"))
     return rows.join(weeks.lazy(), on=["site_id", "week_start_date"], how="semi")
 
 
-def _span(weeks: pl.DataFrame) -> tuple[date, date]:
+def span_of(weeks: pl.DataFrame) -> tuple[date, date]:
+    """The earliest and the latest Monday."""
     return weeks.select(pl.col("week_start_date").min().alias("first"), pl.col("week_start_date").max().alias("last")).row(0)
 
 
 def _days(weeks: pl.DataFrame, zones: Mapping[str, str]) -> pl.DataFrame:
     """site_id, local_date, week_start_date, starts_at, ends_at of every day of the weeks."""
-    first, last = _span(weeks)
+    first, last = span_of(weeks)
     zoned = weeks.with_columns(pl.col("site_id").replace_strict(dict(zones), return_dtype=pl.String).alias("zone"))
     days = calendar.days(zoned["zone"].unique().to_list(), first, last + WEEK).with_columns(
         pl.col("local_date").dt.truncate("1w").alias("week_start_date")
