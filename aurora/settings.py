@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(10 * 1024**2, ge=1024, description="Largest HTTP body, after decompression.")
     max_message_bytes: int = Field(1024**2, ge=1024, description="Largest MQTT payload.")
     max_file_bytes: int = Field(256 * 1024**2, ge=1024, description="Largest file over HTTP, as it is sent and unpacked.")
-    refresh_seconds: int = Field(300, ge=60, le=3540, description="Rhythm of the scheduled refresh, in whole minutes.")
+    refresh_seconds: int = Field(300, ge=60, le=3540, description="Rhythm of the scheduled refresh, in whole minutes, 60 to 3540.")
     refresh_budget_seconds: float = Field(
         30.0, gt=0, description="Time a scheduled refresh may spend on closed days; the rest stays pending."
     )
