@@ -192,6 +192,22 @@ def test_gap_is_found_from_three_hours_on(quarters: int, is_found: bool) -> None
     assert found == ([("gap", begin, begin + QUARTER * quarters, "warning")] if is_found else [])
 
 
+def test_gaps_of_several_devices_are_the_stretches_between_what_each_covered() -> None:
+    chance, right = np.random.default_rng(5), []
+    devices_, ends = ("a", "b", "c"), (START + QUARTER * 40, START + timedelta(days=7))
+    parts = [_silver(device, _noise(672)).with_columns(is_there=pl.Series(chance.random(672) < 0.08)) for device in devices_]
+    for device, part in zip(devices_, parts, strict=True):
+        covered = [at for at in part.filter("is_there")["interval_start_at"] if at >= ends[0]]
+        edges = zip([ends[0], *(at + QUARTER for at in covered)], [*covered, ends[1]], strict=True)
+        right += [(device, begin, end) for begin, end in edges if end - begin >= timedelta(hours=3)]
+    silver = pl.concat(parts).with_columns(covered_seconds=pl.when("is_there").then(900.0).otherwise(0.0))
+    silver = silver.filter((pl.col("interval_start_at") >= ends[0]) & ((pl.col("covered_seconds") > 0) | (pl.col("device_id") != "b")))
+    spans = pl.DataFrame({"site_id": "home", "device_id": devices_, "channel": "consumption", "first_at": ends[0], "last_at": ends[1]})
+    weeks = pl.DataFrame({"site_id": ["home"], "week_start_date": [MONDAY], "week_start_at": [START], "week_end_at": [ends[1]]})
+    assert len(right) > 50
+    assert devices.find_gaps(silver, weeks, spans).select("device_id", "starts_at", "ends_at").rows() == right
+
+
 @pytest.mark.parametrize(("hours", "channel", "is_found"), [(25, "consumption", True), (20, "consumption", False), (7, "production", True)])
 def test_flatline_is_found_when_a_value_stays_the_same_to_the_last_digit(hours: int, channel: str, is_found: bool) -> None:
     values = _noise(672)

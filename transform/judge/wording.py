@@ -1,6 +1,7 @@
 """How an anomaly is filed and told: its category, its severity, its sentence."""
 
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from aurora.domain import calendar
@@ -12,6 +13,7 @@ WARNING_SPIKE_LIMITS = 1.5
 VOLTS = 230.0
 PHASES = 3
 PV_LIMIT_RATIO = 1.2
+KEPT_TIMES = 10_000
 
 
 def category(anomaly: dict[str, Any], facts: dict[str, Any]) -> str:
@@ -85,7 +87,6 @@ def explain(message_key: str, values: dict[str, Any]) -> str:
 def told_params(finding: dict[str, Any], zone_name: str) -> dict[str, Any]:
     """What the sentence of a finding of `found.SCHEMA` needs; times are those of the site's clock."""
     until = finding["ends_at"] or finding["starts_at"]
-    starts, ends = (at.astimezone(calendar.clock_zone(at, zone_name)) for at in (finding["starts_at"], until))
     hours = (until - finding["starts_at"]).total_seconds() / 3600
     return {
         "channel": finding["channel"],
@@ -93,10 +94,16 @@ def told_params(finding: dict[str, Any], zone_name: str) -> dict[str, Any]:
         "observed": _rounded(finding["observed"]),
         "expected": _rounded(finding["expected"]),
         "hours": round(hours, 1),
-        "starts_local": starts.strftime("%Y-%m-%dT%H:%M"),
-        "ends_local": ends.strftime("%Y-%m-%dT%H:%M"),
+        "starts_local": _on_clock(finding["starts_at"], zone_name),
+        "ends_local": _on_clock(until, zone_name),
         "evidence": finding["evidence"],
     }
+
+
+# Many findings begin and end with the same days and hours.
+@lru_cache(maxsize=KEPT_TIMES)
+def _on_clock(at: datetime, zone_name: str) -> str:
+    return at.astimezone(calendar.clock_zone(at, zone_name)).strftime("%Y-%m-%dT%H:%M")
 
 
 def _rounded(value: float | None) -> float | None:
@@ -124,6 +131,7 @@ def told(message_key: str, values: dict[str, Any]) -> str:
     )
 
 
+@lru_cache(maxsize=KEPT_TIMES)
 def _moment(written: str) -> str:
     moment = datetime.fromisoformat(written)
     return f"{_day(written[:10])} {moment:%H:%M}"
