@@ -29,7 +29,7 @@ def read_numbers(texts: Mapped[str, pl.Series], decimal: str | None, delimiter: 
         Refused: If the cells leave open which mark is the decimal one, or contradict each other.
     """
     plain = {name: text.cast(pl.Float64, strict=False) for name, text in texts.items()}
-    written = {name: text for name, text in texts.items() if text.dtype == pl.String}
+    written = {name: text for name, text in texts.items() if text.dtype == pl.String and len(text)}
     if not written or (decimal is None and not _is_open(written, plain, delimiter)):
         return plain
     found = decimal or _told(written, delimiter)

@@ -70,8 +70,7 @@ def read_times(frame: pl.DataFrame, mapping: Mapping) -> tuple[pl.Series, Times]
         times = _wall_times(column.cast(pl.Datetime("us")), mapping)
     else:
         times = _text_times(written.str.strip_chars(), mapping)
-    earliest = times.utc.min()
-    if not isinstance(earliest, datetime) or earliest >= calendar.EPOCH:
+    if not (times.utc.to_physical() < 0).any():
         return written, times
     fault = pl.select(pl.when(times.utc < calendar.EPOCH).then(pl.lit("before_1970")).otherwise(times.fault)).to_series()
     return written, replace(times, fault=fault)
@@ -197,6 +196,7 @@ def zone_of(mapping: Mapping) -> str:
 
 def utc_of_walls(wall: pl.Series, zone: str) -> Times:
     """Instants of a clock's times in the file's order, and why not where a time is none or was skipped by the clock."""
+    wall = _within_the_calendar(wall)
     micros = wall.drop_nulls().to_physical()
     is_backwards = len(micros) > 1 and micros[0] > micros[-1]
     found = wall_times_to_utc((micros.reverse() if is_backwards else micros).to_numpy(), zone)
@@ -217,6 +217,12 @@ def utc_of_walls(wall: pl.Series, zone: str) -> Times:
         pl.when(pl.col("utc").is_null()).then(pl.lit("bad_time")).when(pl.col("skipped")).then(pl.lit("skipped_hour"))
     ).to_series()
     return Times(moments, fault, joined.get_column("unsure").fill_null(value=False), wall)
+
+
+def _within_the_calendar(wall: pl.Series) -> pl.Series:
+    """The times without those at the edges of what a date can be, whose instants or next days it cannot."""
+    is_within = (wall > datetime(2, 1, 1)) & (wall < datetime(9999, 1, 1))  # noqa: DTZ001 - a wall clock's
+    return wall if is_within.all() else wall.zip_with(is_within, pl.Series([None], dtype=wall.dtype))
 
 
 def _sure(utc: pl.Series) -> Times:

@@ -95,6 +95,12 @@ def test_a_zeroth_year_of_a_spreadsheet_is_refused(read) -> None:
     assert refusals(read("time,load\n30.12.1899 00:15,1\n01.10.2026 00:15,1\n01.10.2026 00:30,1\n")) == [(2, "before_1970")]
 
 
+@pytest.mark.parametrize("edge", ["0000-01-01 00:00", "0001-01-01 00:00", "9999-12-31 00:00", "9999-12-31 24:00"])
+def test_times_at_the_edges_of_the_calendar_are_refused(read, edge: str) -> None:
+    found = read(f"time,load\n{edge},1\n2026-10-01 00:15,1\n2026-10-01 00:30,1\n").refused
+    assert found.get_column("line").to_list() == [2]
+
+
 def test_days_that_end_at_24_name_the_ends_of_their_intervals(read) -> None:
     found = read("time;load\n01.10.2026 23:45;1\n01.10.2026 24:00;2\n02.10.2026 00:15;3\n")
     assert starts(found) == ["01 21:30", "01 21:45", "01 22:00"]
