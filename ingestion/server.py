@@ -22,7 +22,7 @@ from ingestion.decoders import aurora as decoder
 from ingestion.gate import Barred, Gate
 from ingestion.landing import Landing, Receipt, Trouble
 from ingestion.listener import Listener, broker_address
-from ingestion.messages import Block, Decoded, DeviceFacts, Fault, Limits, Message, Rejection, live_limits
+from ingestion.messages import Block, Decoded, DeviceFacts, Fault, Limits, Message, Rejection, joined, live_limits
 from ingestion.processes import collect_seldom, refuse_taken_port, stop_signal
 from ingestion.registry import DeviceRegistry, KeyRing, Sender
 from ingestion.uploads import Uploads
@@ -176,12 +176,7 @@ class Door:
             # Nothing of it will be stored, and more is not told.
             if faulty >= MOST_SHOWN:
                 break
-        return Decoded(
-            [reading for part in parts for reading in part.readings],
-            [value for part in parts for value in part.weather],
-            (),
-            [rejection for part in parts for rejection in part.rejections],
-        )
+        return joined(parts)
 
     def _decode_element(self, sender: Sender, kind: str, element: Any, limits: Limits, place: str) -> Decoded:
         field, named = _named(kind, element)

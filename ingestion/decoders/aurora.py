@@ -28,6 +28,7 @@ from ingestion.messages import (
     State,
     WeatherValue,
     as_text,
+    joined,
     parse_time,
     refuse,
     rejection_of,
@@ -188,12 +189,7 @@ def _elements(message: Message, limits: Limits) -> Decoded:
         return decode_element(message, limits, content, "", message.payload)
     written = elements_as_written(message.payload, content)
     parts = [decode_element(message, limits, element, f"[{index}]", written[index]) for index, element in enumerate(content)]
-    return Decoded(
-        [reading for part in parts for reading in part.readings],
-        [value for part in parts for value in part.weather],
-        (),
-        [rejection for part in parts for rejection in part.rejections],
-    )
+    return joined(parts)
 
 
 def decode_element(message: Message, limits: Limits, element: Any, place: str, written: bytes | None = None) -> Decoded:

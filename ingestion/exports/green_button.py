@@ -14,6 +14,7 @@ from aurora.domain.mapping import Wishes
 from aurora.errors import Refused
 from ingestion.exports.dst_rules import DstRule, read_rule
 from ingestion.exports.series import CELLS, TIME, Series
+from ingestion.xml_text import local_name, text_at
 
 NAMESPACE = "naesb.org/espi"
 WATT_HOURS, ENERGY, GAS_COMMODITY, GAS_SERVICE = 72, 12, 7, 1
@@ -53,7 +54,7 @@ class Entry:
 
     def number(self, name: str) -> int | None:
         """A whole number of its content; None where there is none."""
-        return _number(_text(self.content, name))
+        return _number(text_at(self.content, name))
 
 
 @dataclass
@@ -113,15 +114,15 @@ def _entries(text: str) -> Iterator[Entry]:
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise Refused(f"The file is not a Green Button file that can be read ({error}). Download it again.") from None
     for entry in root.iter():
-        if _local(entry) != "entry":
+        if local_name(entry) != "entry":
             continue
         links: dict[str, list[str]] = {}
         for link in entry:
-            if _local(link) == "link":
+            if local_name(link) == "link":
                 links.setdefault(link.get("rel", ""), []).append(_address(link.get("href", "")))
         for content in entry:
-            if _local(content) == "content":
-                yield from (Entry(_local(child), links, child) for child in content)
+            if local_name(content) == "content":
+                yield from (Entry(local_name(child), links, child) for child in content)
 
 
 def _address(href: str) -> str:
@@ -149,7 +150,7 @@ def _registers(entries: list[Entry]) -> list[Register]:
         key = (meter.own if meter else _collection(entry), id(kind) if kind else 0)
         if key not in found:
             found[key] = _register(kind, point, meter or entry, [register.name for register in found.values()])
-        found[key].intervals += [child for child in entry.content if _local(child) == "IntervalReading"]
+        found[key].intervals += [child for child in entry.content if local_name(child) == "IntervalReading"]
     return list(found.values())
 
 
@@ -162,7 +163,7 @@ def _register(kind: Entry | None, point: Entry | None, meter: Entry, taken: list
     label = (point.own if point else _collection(meter)).rsplit("/", 1)[-1] or "meter"
     if kind is None:
         return Register(_free(label, taken), label, None, 0, None, "", None)
-    service = _number(_text(point.content, "ServiceCategory/kind")) if point else None
+    service = _number(text_at(point.content, "ServiceCategory/kind")) if point else None
     is_gas = kind.number("commodity") == GAS_COMMODITY or service == GAS_SERVICE
     is_energy = kind.number("uom") == WATT_HOURS and kind.number("kind") in {ENERGY, 0, None}
     channel = "grid_export" if kind.number("flowDirection") == REVERSE else "grid_import"
@@ -218,14 +219,14 @@ def _reverse(name: str) -> str:
 
 def _interval(register: Register, number: int, element: Element) -> tuple[int, int | None, int | None, str, str | None]:
     """Number, start, length, value and quality of one interval. [-, s since 1970, s, Wh, -]"""
-    start, length = _number(_text(element, "timePeriod/start")), _number(_text(element, "timePeriod/duration"))
-    text = _text(element, "value")
+    start, length = _number(text_at(element, "timePeriod/start")), _number(text_at(element, "timePeriod/duration"))
+    text = text_at(element, "value")
     try:
         value = Decimal(text).scaleb(register.scale)
         text = format(value, "f") if value.is_finite() else text
     except InvalidOperation:
         pass
-    quality = QUALITIES.get(_number(_text(element, "ReadingQuality/quality")) or 0)
+    quality = QUALITIES.get(_number(text_at(element, "ReadingQuality/quality")) or 0)
     return number, start, length or register.length, text, quality
 
 
@@ -241,9 +242,9 @@ def _costs(registers: list[Register]) -> dict[str, tuple[str, float]]:
     found: dict[str, tuple[str, float]] = {}
     for register in registers:
         costs = {
-            _text(element, "timePeriod/start"): cost
+            text_at(element, "timePeriod/start"): cost
             for element in register.intervals
-            if (cost := _number(_text(element, "cost"))) is not None
+            if (cost := _number(text_at(element, "cost"))) is not None
         }
         if costs and register.reason is None:
             found[register.name] = (register.currency, sum(costs.values()) / COST_PER_CURRENCY)
@@ -251,19 +252,7 @@ def _costs(registers: list[Register]) -> dict[str, tuple[str, float]]:
 
 
 def _rule(entry: Entry) -> DstRule | None:
-    return read_rule(_text(entry.content, "dstEndRule"), entry.number("tzOffset"), entry.number("dstOffset"))
-
-
-def _local(element: Element) -> str:
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
-
-
-def _text(element: Element, path: str) -> str:
-    """Text of a descendant by local names, whatever prefix the file gives the namespace; empty where there is none."""
-    found: Element | None = element
-    for name in path.split("/"):
-        found = next((child for child in found if _local(child) == name), None) if found is not None else None
-    return (found.text or "").strip() if found is not None else ""
+    return read_rule(text_at(entry.content, "dstEndRule"), entry.number("tzOffset"), entry.number("dstOffset"))
 
 
 def _number(text: str) -> int | None:

@@ -10,6 +10,7 @@ from defusedxml.ElementTree import fromstring
 
 from ingestion.sources.rows import Answer, Ask, BadAnswer, Kind, Price, Request, Span, Target, moment, number
 from ingestion.sources.spans import days_ahead
+from ingestion.xml_text import local_name, text_at
 
 EIC = re.compile(r"^[0-9A-Z-]{16}$")
 ZONES = {
@@ -69,13 +70,13 @@ def parse(body: bytes, zone: str) -> list[Price]:
         root = fromstring(body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError):
         raise BadAnswer("ENTSO-E answered something that is not XML.") from None
-    if _local(root) == "Acknowledgement_MarketDocument":
-        code, text = _text(root, "Reason/code"), _text(root, "Reason/text")
+    if local_name(root) == "Acknowledgement_MarketDocument":
+        code, text = text_at(root, "Reason/code"), text_at(root, "Reason/text")
         if code == NOTHING_FOUND:
             return []
         raise BadAnswer(f"ENTSO-E refused: {text[:200] or code}.")
-    if _local(root) != "Publication_MarketDocument":
-        raise BadAnswer(f"ENTSO-E answered a {_local(root)[:60]}, which is no publication of prices.")
+    if local_name(root) != "Publication_MarketDocument":
+        raise BadAnswer(f"ENTSO-E answered a {local_name(root)[:60]}, which is no publication of prices.")
     covered: dict[datetime, Price] = {}
     taken: list[Span] = []
     for _, minutes, points, currency in sorted(_series(root), key=lambda series: series[:2]):
@@ -89,31 +90,31 @@ def _series(root: Element) -> list[tuple[int, int, dict[datetime, float], str]]:
     """Each period's rank, step, prices by start, and currency. [-, min, currency/kWh, -]"""
     found: list[tuple[int, int, dict[datetime, float], str]] = []
     for series in root:
-        if _local(series) != "TimeSeries":
+        if local_name(series) != "TimeSeries":
             continue
-        rank = number(_text(series, "classificationSequence_AttributeInstanceComponent.position")) or 1
-        unit = KWH.get(_text(series, "price_Measure_Unit.name").upper())
-        currency = _text(series, "currency_Unit.name")
+        rank = number(text_at(series, "classificationSequence_AttributeInstanceComponent.position")) or 1
+        unit = KWH.get(text_at(series, "price_Measure_Unit.name").upper())
+        currency = text_at(series, "currency_Unit.name")
         if unit is None or not currency:
             raise BadAnswer("ENTSO-E answered prices without a unit that is known.")
         for period in series:
-            if _local(period) == "Period":
-                minutes, points = _points(period, unit, repeats=_text(series, "curveType") == REPEATS)
+            if local_name(period) == "Period":
+                minutes, points = _points(period, unit, repeats=text_at(series, "curveType") == REPEATS)
                 found.append((int(rank), minutes, points, currency))
     return found
 
 
 def _points(period: Element, unit: float, *, repeats: bool) -> tuple[int, dict[datetime, float]]:
-    start, end = moment(_text(period, "timeInterval/start")), moment(_text(period, "timeInterval/end"))
-    minutes = STEPS.get(_text(period, "resolution"))
+    start, end = moment(text_at(period, "timeInterval/start")), moment(text_at(period, "timeInterval/end"))
+    minutes = STEPS.get(text_at(period, "resolution"))
     if start is None or end is None or minutes is None or not start < end:
         raise BadAnswer("ENTSO-E answered a period whose times or resolution cannot be read.")
     step = timedelta(minutes=minutes)
     count = min((end - start) // step, MOST_POINTS)
     given: dict[int, float] = {}
     for point in period:
-        place, value = number(_text(point, "position")), number(_text(point, "price.amount"))
-        if _local(point) == "Point" and place is not None and value is not None:
+        place, value = number(text_at(point, "position")), number(text_at(point, "price.amount"))
+        if local_name(point) == "Point" and place is not None and value is not None:
             given[int(place)] = value / unit
     found: dict[datetime, float] = {}
     latest: float | None = None
@@ -134,14 +135,3 @@ def _joined(starts: list[datetime], step: timedelta) -> list[Span]:
         else:
             spans.append((start, start + step))
     return spans
-
-
-def _local(element: Element) -> str:
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
-
-
-def _text(element: Element, path: str) -> str:
-    found: Element | None = element
-    for name in path.split("/"):
-        found = next((child for child in found if _local(child) == name), None) if found is not None else None
-    return (found.text or "").strip() if found is not None else ""
