@@ -10,6 +10,7 @@ from aurora.errors import Refused
 from aurora.lake.store import Lake
 from ingestion import bronze
 from ingestion.files import import_file
+from ingestion.numerals import read_numbers
 
 HEAD = {",": "time,grid_import_wh\n", ";": "time;grid_import_wh\n"}
 
@@ -18,10 +19,10 @@ HEAD = {",": "time,grid_import_wh\n", ";": "time;grid_import_wh\n"}
 def read(lake: Lake, accounts, settings, site, tmp_path: Path):
     """A function that imports cells of hours of a day and gives what landed of them. [Wh]"""
 
-    def run(delimiter: str, *cells: str, head: str | None = None, **flags: Any) -> list[float]:
+    def run(delimiter: str, *cells: str, **flags: Any) -> list[float]:
         rows = (f"2026-10-01T{hour:02}:00:00Z{delimiter}{cell}\n" for hour, cell in enumerate((*cells, "7")))
         file = tmp_path / "file.csv"
-        file.write_text((head or HEAD[delimiter]) + "".join(rows))
+        file.write_text(HEAD[delimiter] + "".join(rows))
         import_file(lake, accounts, settings, file, "Home", **flags)
         values = lake.scan(bronze.READINGS).sort("received_at", "measured_at").collect().get_column("value")
         return [round(value * 1000, 6) for value in values]
@@ -71,8 +72,9 @@ def test_marks_out_of_place_are_no_number(read) -> None:
     assert read(";", "12.34.5", "1,23,4", "1 23", "1 2345", ".", "5") == [5.0, 7.0]
 
 
-def test_column_without_a_number_beside_others_is_nothing(read) -> None:
-    assert read(";", "1,5;", "2,5;", head="time;grid_import_wh;production_wh\n") == [1.5, 2.5, 7.0]
+def test_column_without_a_number_beside_others_is_nothing() -> None:
+    found = read_numbers({"a": pl.Series([], dtype=pl.String), "b": pl.Series(["1,5", "2,5"])}, None, ";")
+    assert {name: numbers.to_list() for name, numbers in found.items()} == {"a": [], "b": [1.5, 2.5]}
 
 
 def test_numbers_of_parquet_are_what_they_are(lake: Lake, accounts, settings, site, tmp_path: Path) -> None:
