@@ -17,6 +17,7 @@ from ingestion.buffered import BLOCK_BYTES, BufferedClient, BufferedSocket, Hear
 from tests.conftest import IS_TRIALS
 
 PING_ANSWER = b"\xd0\x00"
+MOST_PACKETS = 12
 
 
 def _packet(said: Any) -> bytes:
@@ -43,7 +44,7 @@ others = (
 )
 
 
-@hypothesis_settings(max_examples=20_000 if IS_TRIALS else 200)
+@hypothesis_settings(max_examples=5_000 if IS_TRIALS else 200)
 @given(st.lists(messages, max_size=6), others, st.lists(messages, max_size=3), st.integers(0, 9), st.integers(0, 3))
 def test_whole_messages_are_taken_up_to_the_first_other_or_cut_packet(
     first: list[Any], other: bytes, then: list[Any], kept: int, missing: int
@@ -66,7 +67,7 @@ def test_bytes_that_are_no_packets_are_left_to_paho(block: bytes) -> None:
 
 
 @hypothesis_settings(max_examples=2_000 if IS_TRIALS else 50, deadline=None)
-@given(st.lists(messages | others, min_size=1, max_size=12), st.randoms(use_true_random=False))
+@given(st.lists(messages | others, min_size=1, max_size=MOST_PACKETS), st.randoms(use_true_random=False))
 def test_hears_what_paho_hears(said: list[Any], chance: random.Random) -> None:
     sent = b"".join(map(_packet, said))
     cuts = sorted(chance.choices(range(len(sent)), k=min(3, len(sent))))
@@ -111,7 +112,7 @@ def _heard(kind: Any, wrapped: Any, parts: list[bytes]) -> list[Any]:
             before = -1
             while len(seen) > before or (isinstance(client._sock, BufferedSocket) and client._sock.pending()):
                 before = len(seen)
-                for _ in range(3):  # paho gives back the loop after a packet that is no message
+                for _ in range(MOST_PACKETS):  # paho gives back its loop after each
                     assert client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS
         client._sock = None
     return seen

@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import httpx
 import polars as pl
 import pytest
 from sqlalchemy import update
+from starlette.datastructures import UploadFile
 
 from aurora.accounts import repeats
 from aurora.accounts.keys import new_gateway_key
@@ -32,7 +34,7 @@ ENERGY = "/v1/ingest/energy_data"
 @pytest.fixture
 def http(ingestion, settings):
     """A client of the HTTP door."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{settings.ingest_port}", timeout=30) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{settings.ingest_port}", timeout=120) as client:
         yield client
 
 
@@ -302,7 +304,9 @@ def test_uploads_that_wait_hold_no_thread_and_are_turned_away_when_many(home, se
         uploads = Uploads(settings, home)
         async with uploads._in_turn():
             threads = threading.active_count()
-            asking = [asyncio.create_task(uploads.take(sender, site.site_id, "a.csv", None, {})) for _ in range(MOST_WAITING + 1)]
+            asking = [
+                asyncio.create_task(uploads.take(sender, site.site_id, "a.csv", UploadFile(BytesIO()), {})) for _ in range(MOST_WAITING + 1)
+            ]
             turned_away, _ = await asyncio.wait(asking, timeout=0.2)
             assert len(turned_away) == 1, "one too many is told at once"
             assert threading.active_count() == threads
