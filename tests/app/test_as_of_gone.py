@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 from fastapi import HTTPException
 
 from app.api.access import published
@@ -28,7 +29,9 @@ def test_publication_whose_versions_are_gone_is_410(lake: Lake, accounts: Accoun
     ids = [_publish(lake, accounts, savings_id) for savings_id in ("one", "two", "three")]
     services: Any = SimpleNamespace(reader=LakeReader(lake))
     assert published(services, ids[0]).refresh_id == ids[0]
-    (Path(lake.storage.uri) / "gold" / "savings" / "_delta_log" / f"{1:020d}.json").unlink()
+    DeltaTable(lake.storage.table_uri("gold/savings"), version=2).create_checkpoint()
+    for version in (0, 1):
+        (Path(lake.storage.uri) / "gold" / "savings" / "_delta_log" / f"{version:020d}.json").unlink()
     with pytest.raises(HTTPException) as refused:
         published(services, ids[0])
     assert refused.value.status_code == 410
