@@ -58,6 +58,10 @@ class WrongFacts(Refused):
         super().__init__(". ".join(f"{name} {reason}".strip() for name, reason in problems) + ".")
         self.problems = tuple(problems)
 
+    def __reduce__(self) -> tuple[type["WrongFacts"], tuple[tuple[tuple[str, str], ...]]]:
+        """As it goes from one process to another, which by itself would bring the sentence in place of the problems."""
+        return type(self), (self.problems,)
+
 
 class Damaged(AuroraError):
     """A file is not as it was written: bytes flipped, cut off or lost. What is not damaged goes on."""

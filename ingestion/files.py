@@ -28,10 +28,9 @@ from ingestion.packing import unpacked
 from ingestion.plausibility import Doubt, SiteLimits, doubts
 from ingestion.rivals import first_rival
 from ingestion.summaries import LoadSummary, first_refused, shown_mapping, write_refused
-from ingestion.tables import Readout, refuse_unreadable
+from ingestion.tables import KEY, Readout, refuse_unreadable
 from ingestion.withdrawals import is_withdrawn
 
-KEY = ["channel", "measure", "measured_at"]
 IMPORTED = "import:"
 
 Progress = Callable[[int, int, str], None]

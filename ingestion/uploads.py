@@ -16,6 +16,7 @@ from aurora.accounts.database import Accounts
 from aurora.errors import Refused
 from aurora.home import Home
 from aurora.lake.store import open_lake
+from aurora.processes import end_with_parent
 from aurora.settings import Settings
 from ingestion.bodies import Turned, shown
 from ingestion.files import import_file
@@ -112,7 +113,8 @@ class Uploads:
 
 
 def _yield_to_others() -> None:
-    """Have the system end this process before any other where memory runs out, and give it what others leave of the processor."""
+    """Take only what others leave of the processor, and end before them where memory runs out, as well as with who started this process."""
+    end_with_parent()
     os.nice(NICENESS)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import pickle
 import socket
 import threading
 import time
@@ -21,7 +22,7 @@ from starlette.datastructures import UploadFile
 from aurora.accounts import repeats
 from aurora.accounts.keys import new_gateway_key
 from aurora.accounts.models import Repeat
-from aurora.errors import Busy, Conflict
+from aurora.errors import Busy, Conflict, Refused, WrongFacts
 from aurora.lake.store import Lake
 from ingestion.packing import TooLarge
 from ingestion.registry import Sender
@@ -294,6 +295,12 @@ def test_a_packed_bomb_and_an_endless_line_are_refused(http, accounts, site, set
     answer = http.post(FILES, headers={"X-API-Key": key}, files={"file": ("long.csv", endless)}, data={"site_id": site.site_id})
     assert (answer.status_code, "line" in answer.json()["detail"]) == (413, True)
     assert landed(lake).is_empty()
+
+
+def test_refusal_of_an_import_comes_out_of_its_process_as_it_was() -> None:
+    for error in (WrongFacts([("role", "must be main"), ("name", "is empty")]), TooLarge("a.csv is too large."), Refused("No.")):
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again), getattr(again, "problems", None)) == (type(error), str(error), getattr(error, "problems", None))
 
 
 def test_uploads_that_wait_hold_no_thread_and_are_turned_away_when_many(home, settings, site, monkeypatch: pytest.MonkeyPatch) -> None:
