@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import polars as pl
 from fastapi import Depends, HTTPException, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.security import OAuth2PasswordBearer
@@ -136,6 +137,19 @@ def refuse_without(right: Right, services: Services, caller: User, site_id: str)
     """Raise 403 where the caller's role at a site that they see lacks a right."""
     if not may(role_at(services.accounts, caller.user_id, site_id, datetime.now(UTC)), right):
         raise HTTPException(403, text("api.missing_role", roles=" or ".join(sorted(RIGHTS[right]))))
+
+
+def row_of_own_site(
+    table: str, key: str, name: str, missing: str, caller: User, visible: dict[str, Site], services: Services
+) -> dict[str, Any]:
+    """A row of a published table; 404 where it is about no site of the caller's, 403 where they may not change that site's devices."""
+    found = services.reader.snapshot().scan(table).filter(pl.col(key) == name).collect()
+    mine = found.filter(pl.col("site_id").is_in(list(visible)))
+    if mine.is_empty():
+        raise HTTPException(404, missing)
+    row = mine.row(0, named=True)
+    refuse_without("change_devices", services, caller, row["site_id"])
+    return row
 
 
 def site_for(right: Right) -> Callable[[Site, User, Services], Site]:

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import polars as pl
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.access import Caller, Shared, VisibleSites, refuse_without
+from app.api.access import Caller, Shared, VisibleSites, row_of_own_site
 from app.api.bodies import JudgedLast
-from aurora.accounts.acknowledgements import LONGEST_REASON, acknowledge
+from aurora.accounts.acknowledgements import acknowledge
+from aurora.accounts.reasons import LONGEST_REASON
 from aurora.domain.texts import text
 
 router = APIRouter(prefix="/anomalies", tags=["sites"], responses={401: {}, 403: {}, 404: {}}, route_class=JudgedLast)
@@ -34,13 +34,8 @@ class KeptAcknowledging(Acknowledging):
 
 def own_finding(anomaly_id: str, caller: Caller, visible: VisibleSites, services: Shared) -> dict[str, Any]:
     """The finding of the path; 404 where it is about no site of the caller's, 403 where they may not change its devices."""
-    found = services.reader.snapshot().scan("gold/anomalies").filter(pl.col("anomaly_id") == anomaly_id).collect()
-    mine = found.filter(pl.col("site_id").is_in(list(visible)))
-    if mine.is_empty():
-        raise HTTPException(404, text("api.no_such_finding", anomaly_id=anomaly_id))
-    row = mine.row(0, named=True)
-    refuse_without("change_devices", services, caller, row["site_id"])
-    return row
+    missing = text("api.no_such_finding", anomaly_id=anomaly_id)
+    return row_of_own_site("gold/anomalies", "anomaly_id", anomaly_id, missing, caller, visible, services)
 
 
 OwnFinding = Annotated[dict[str, Any], Depends(own_finding)]

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import polars as pl
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.access import Caller, Shared, VisibleSites, refuse_without
+from app.api.access import Caller, Shared, VisibleSites, row_of_own_site
 from app.api.bodies import JudgedLast
-from aurora.accounts.overrules import LONGEST_REASON, overrule
+from aurora.accounts.overrules import overrule
+from aurora.accounts.reasons import LONGEST_REASON
 from aurora.domain.texts import text
 from aurora.lake.sealing import sealed_of
 
@@ -36,13 +36,8 @@ class KeptOverruling(Overruling):
 
 def own_event(event_id: str, caller: Caller, visible: VisibleSites, services: Shared) -> dict[str, Any]:
     """The decision of the path; 404 where it is about no site of the caller's, 403 where they may not change its devices."""
-    events = services.reader.snapshot().scan("gold/meter_events").filter(pl.col("event_id") == event_id).collect()
-    mine = events.filter(pl.col("site_id").is_in(list(visible)))
-    if mine.is_empty():
-        raise HTTPException(404, text("api.no_such_meter_event", event_id=event_id))
-    row = mine.row(0, named=True)
-    refuse_without("change_devices", services, caller, row["site_id"])
-    return row
+    missing = text("api.no_such_meter_event", event_id=event_id)
+    return row_of_own_site("gold/meter_events", "event_id", event_id, missing, caller, visible, services)
 
 
 OwnEvent = Annotated[dict[str, Any], Depends(own_event)]

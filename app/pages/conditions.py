@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from app.pages import cards
+from app.pages import cards, deciding
 from app.queries import overview
 from app.queries.conditions import Finding, device_states, open_findings, refusals
 from app.services import Services
-from aurora.accounts.acknowledgements import LONGEST_REASON, acknowledge
+from aurora.accounts.acknowledgements import acknowledge
 from aurora.accounts.memberships import role_at
 from aurora.accounts.models import Site, User
 from aurora.accounts.rights import may
@@ -42,19 +42,17 @@ def _findings(services: Services, site: Site, user: User, now: datetime) -> None
 
 def _decide(services: Services, site: Site, user: User, finding: Finding) -> None:
     """The button that says that a finding is known of, with what is known, or takes that back."""
-    with st.form(f"know_{finding.anomaly_id}", border=False):
-        reason = None
-        if not finding.is_acknowledged:
-            label = text("state.reason")
-            reason = st.text_input(label, placeholder=label, label_visibility="collapsed", max_chars=LONGEST_REASON)
-        is_sent = st.form_submit_button(text("state.reopen") if finding.is_acknowledged else text("state.acknowledge"))
+    is_sent, reason = deciding.asked(
+        f"know_{finding.anomaly_id}", is_decided=finding.is_acknowledged,
+        decide=text("state.acknowledge"), take_back=text("state.reopen"), reason=text("state.reason"),
+    )  # fmt: skip
     if is_sent:
         acknowledge(
             services.accounts,
             finding.anomaly_id,
             site_id=site.site_id,
             is_acknowledged=not finding.is_acknowledged,
-            reason=reason or None,
+            reason=reason,
             by=user.user_id,
             now=datetime.now(UTC),
         )

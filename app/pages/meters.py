@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from app.pages import cards
+from app.pages import cards, deciding
 from app.queries.meters import Event, events
 from app.services import Services
 from aurora.accounts.memberships import role_at
 from aurora.accounts.models import Site, User
-from aurora.accounts.overrules import LONGEST_REASON, overrule
+from aurora.accounts.overrules import overrule
 from aurora.accounts.rights import may
 from aurora.domain.texts import text
 
@@ -34,12 +34,10 @@ def show(services: Services, site: Site, user: User) -> None:
 
 def _decide(services: Services, site: Site, user: User, event: Event) -> None:
     """The button that reverses a decision, with a reason, or lets it stand again."""
-    with st.form(f"decide_{event.event_id}", border=False):
-        reason = None
-        if not event.is_overruled:
-            label = text("meters.reason")
-            reason = st.text_input(label, placeholder=label, label_visibility="collapsed", max_chars=LONGEST_REASON)
-        is_sent = st.form_submit_button(text("meters.restore") if event.is_overruled else text("meters.overrule"))
+    is_sent, reason = deciding.asked(
+        f"decide_{event.event_id}", is_decided=event.is_overruled,
+        decide=text("meters.overrule"), take_back=text("meters.restore"), reason=text("meters.reason"),
+    )  # fmt: skip
     if is_sent:
         overrule(
             services.accounts,
@@ -47,7 +45,7 @@ def _decide(services: Services, site: Site, user: User, event: Event) -> None:
             device_id=event.device_id,
             site_id=site.site_id,
             is_overruled=not event.is_overruled,
-            reason=reason or None,
+            reason=reason,
             by=user.user_id,
             now=datetime.now(UTC),
         )

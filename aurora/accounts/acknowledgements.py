@@ -8,9 +8,7 @@ from sqlalchemy import select
 from aurora.accounts.audit import note
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Acknowledgement
-from aurora.errors import WrongFacts
-
-LONGEST_REASON = 512
+from aurora.accounts.reasons import refuse_long_reason
 
 
 def acknowledge(
@@ -30,8 +28,7 @@ def acknowledge(
     Raises:
         WrongFacts: If the reason is too long.
     """
-    if reason is not None and len(reason) > LONGEST_REASON:
-        raise WrongFacts([("reason", f"has at most {LONGEST_REASON} characters")])
+    refuse_long_reason(reason)
     said = Acknowledgement(
         anomaly_id=anomaly_id, site_id=site_id, is_acknowledged=is_acknowledged, reason=reason, user_id=by, decided_at=now
     )

@@ -9,9 +9,8 @@ from sqlalchemy import select
 from aurora.accounts.audit import note
 from aurora.accounts.database import Accounts
 from aurora.accounts.models import Overrule
-from aurora.errors import WrongFacts
+from aurora.accounts.reasons import refuse_long_reason
 
-LONGEST_REASON = 512
 # What `decided_by` says where nobody decided, and where it is not known who did.
 RULE, SOMEBODY = "rule", "person"
 
@@ -42,8 +41,7 @@ def overrule(
     Raises:
         WrongFacts: If the reason is too long.
     """
-    if reason is not None and len(reason) > LONGEST_REASON:
-        raise WrongFacts([("reason", f"has at most {LONGEST_REASON} characters")])
+    refuse_long_reason(reason)
     said = Overrule(
         event_id=event_id, device_id=device_id, site_id=site_id, is_overruled=is_overruled, reason=reason, user_id=by, decided_at=now
     )
