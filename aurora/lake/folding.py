@@ -10,7 +10,7 @@ from datetime import date
 import polars as pl
 import pyarrow as pa
 
-from aurora.lake.layout import block_of, blocks, conform, site_column
+from aurora.lake.layout import block_of, blocks, site_column
 from aurora.lake.manifest import Publication
 from aurora.lake.tables import TABLES, LakeTable
 
@@ -52,4 +52,4 @@ def _has_statistics(files: pl.DataFrame, table: LakeTable) -> bool:
 def _folded(publication: Publication, table: LakeTable, gone: pl.DataFrame) -> Iterator[pa.Table]:
     for _, files in gone.group_by("block"):
         rows = publication.lake.scan(table.name, paths=files["path"].to_list()).collect()
-        yield from blocks(conform(rows, table), table, publication.started_at)
+        yield from blocks(rows, table, publication.started_at)

@@ -4,8 +4,9 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import polars as pl
 import pyarrow as pa
@@ -29,18 +30,39 @@ BY_MONTH = frozenset(
 )
 
 
-def blocks(rows: pa.Table, table: LakeTable, now: datetime) -> Iterable[pa.Table]:
+def blocks(rows: pl.DataFrame, table: LakeTable, now: datetime) -> Iterator[pa.Table]:
     """Split rows into the files they go to: a recent day, an older half month or a year, each for up to 500 sites."""
-    if rows.num_rows == 0:
+    if rows.is_empty():
         return
-    frame = pl.DataFrame(rows)
-    block, site = block_of(table, now.date()), site_column(table)
-    frame = frame.with_columns(block.alias("_block"))
-    if site is not None:
-        frame = frame.with_columns(((pl.col(site).rank("dense").over("_block") - 1) // SITES_A_FILE).alias("_slice"))
-    ordered = frame.sort(table.sort, maintain_order=True) if table.sort else frame
-    for _, part in ordered.group_by(["_block", *(["_slice"] if site else [])], maintain_order=True):
-        yield conform(part.drop("_block", "_slice", strict=False), table)
+    site = site_column(table)
+    order = ["_block", *([site] if site else []), *(column for column in table.sort if column != site)]
+    ordered = rows.with_columns(_numbered(rows, table, now.date()).alias("_block")).sort(order, maintain_order=True)
+    # As one table: cut before it, each piece of a column of lists would be copied with the whole column behind it.
+    arrow = conform(ordered, table)
+    for begin, end in pairwise(_cuts(ordered["_block"], ordered[site] if site else None)):
+        yield arrow.slice(begin, end - begin)
+
+
+def _numbered(rows: pl.DataFrame, table: LakeTable, today: date) -> pl.Series:
+    """Which block each row goes to, as a number that rises with the day."""
+    day = day_column(table)
+    if day is None:
+        return pl.zeros(rows.height, pl.UInt32, eager=True)
+    days = rows.select(pl.col(day).unique().sort())
+    numbers = days.select(block_of(table, today).rle_id()).to_series()
+    return rows[day].replace_strict(days[day], numbers)
+
+
+def _cuts(block: pl.Series, site: pl.Series | None) -> list[int]:
+    """Where files begin among sorted rows, and the end: with each block, and within one with every 500th site."""
+    begins = block.rle().struct.field("len").cum_sum().to_list()
+    if site is None:
+        return [0, *begins]
+    cuts = [0]
+    for begin, end in pairwise([0, *begins]):
+        sites = site[begin:end].rle().struct.field("len").cum_sum().gather_every(SITES_A_FILE, SITES_A_FILE - 1)
+        cuts += [begin + last for last in sites if begin + last < end] + [end]
+    return cuts
 
 
 def block_of(table: LakeTable, today: date, side: str = "") -> pl.Expr:
@@ -51,7 +73,7 @@ def block_of(table: LakeTable, today: date, side: str = "") -> pl.Expr:
         today: Decides which days are recent.
         side: Prefix of the column's name, `min.` or `max.` where files are asked by their statistics.
     """
-    name = next((column for column in DAY_COLUMNS if column in table.schema.names), None)
+    name = day_column(table)
     if name is None:
         return pl.lit("all")
     column = pl.col(f"{side}{name}").cast(pl.Date)
@@ -61,6 +83,11 @@ def block_of(table: LakeTable, today: date, side: str = "") -> pl.Expr:
         return column.dt.strftime("%Y-%m")
     half = pl.when(column.dt.day() < 15).then(pl.lit("a")).otherwise(pl.lit("b"))
     return pl.when(column > today - FOLD_AFTER).then(column.dt.strftime("%Y-%m-%d")).otherwise(column.dt.strftime("%Y-%m-") + half)
+
+
+def day_column(table: LakeTable) -> str | None:
+    """The column by whose days a table is cut into files; None where it is not."""
+    return next((column for column in DAY_COLUMNS if column in table.schema.names), None)
 
 
 def site_column(table: LakeTable) -> str | None:

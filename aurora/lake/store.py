@@ -11,8 +11,9 @@ Delta reader sees them and nothing is read again by Delta itself.
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -251,8 +252,8 @@ class Lake:
         touched = base.filter(may_hold(base, table, scope)) if scope is not None else base.head(0)
         rows = rows.with_columns(pl.lit(refresh_id).alias("refresh_id"))
         kept = self._untouched(table, touched.get_column("path").to_list(), scope)
-        arrow = conform(pl.concat([conform_frame(kept, table), conform_frame(rows, table)]), table)
-        return self.exchange(name, base_version, touched, blocks(arrow, table, now), refresh_id)
+        both = pl.concat([conform_frame(kept, table), conform_frame(rows, table)])
+        return self.exchange(name, base_version, touched, blocks(both, table, now), refresh_id)
 
     def exchange(self, name: str, base_version: int, gone: pl.DataFrame, parts: Iterable[pa.Table], refresh_id: str) -> int:
         """Commit `base_version` with one file of each of `parts` in place of the files `gone`; returns the new version.
@@ -268,7 +269,7 @@ class Lake:
         """
         table = TABLES[name]
         opened = self.delta(name)
-        adds = [add for part in parts for add in self._write(table, part, GOLD_ROW_GROUP)]
+        adds = self._write_all(table, parts)
         base, current = self.files(name, base_version), self.files(name)
         staying = set(base.get_column("path")) - set(gone.get_column("path"))
         adds += [add_again(row) for row in base.filter(pl.col("path").is_in(list(staying - set(current.get_column("path"))))).to_dicts()]
@@ -337,6 +338,16 @@ class Lake:
     def _untouched(self, table: LakeTable, paths: list[str], scope: pl.DataFrame | None) -> pl.DataFrame:
         frame = self._scan_files(table, paths)
         return frame.collect() if scope is None else frame.join(scope.lazy(), on=list(table.scope), how="anti").collect()
+
+    def _write_all(self, table: LakeTable, parts: Iterable[pa.Table]) -> list[AddAction]:
+        """Write a file of each part, some at once; no more parts are asked for meanwhile than are being written."""
+        adds, writing = list[AddAction](), deque[Future[list[AddAction]]]()
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for part in parts:
+                writing.append(pool.submit(self._write, table, part, GOLD_ROW_GROUP))
+                if len(writing) == WRITERS:
+                    adds += writing.popleft().result()
+            return adds + [add for one in writing for add in one.result()]
 
     def _write(self, table: LakeTable, rows: pa.Table, row_group: int) -> list[AddAction]:
         if rows.num_rows == 0:
