@@ -1,7 +1,7 @@
 """The refresh: what is new in bronze becomes silver and gold for exactly the days it touches, and is published as a whole."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -35,11 +35,11 @@ from transform import (
     workbench,
 )
 from transform.bronze import READINGS, Bronze
+from transform.chunks import chunks
 from transform.facts import Facts
 from transform.refused import REJECTED, Refused
 from transform.scope import SITE_DAY
 
-SITE_DAYS_A_CHUNK = 12_000
 # New readings that one publication takes in: half a kilobyte of memory each while it is worked out what they touch.
 MOST_READINGS = 4_000_000
 SECONDS_A_CLOSED_DAY = 0.35
@@ -150,7 +150,7 @@ class _Run:
             days = self._every_day(known, bronze) if self.is_whole else self._touched(changed, known, bronze)
         todo, later = self._within_budget(days, known, budget_seconds)
         found = 0
-        for done, chunk in self._chunks(todo):
+        for done, chunk in chunks(todo):
             found += self._rebuild(chunk, known, bronze)
             self.progress(done, todo.height, "rebuilding site-days")
         with self._timed("publish"):
@@ -255,17 +255,6 @@ class _Run:
         for site, day in left.select(SITE_DAY).iter_rows():
             pending.setdefault(site, []).append(day)
         return chosen.select(SITE_DAY), pending
-
-    def _chunks(self, days: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
-        """The days in pieces that fit into memory, oldest first; no date is split."""
-        ordered = days.sort("local_date", "site_id")
-        begin = 0
-        while begin < ordered.height:
-            end = min(begin + SITE_DAYS_A_CHUNK, ordered.height)
-            last = ordered["local_date"][end - 1]
-            end += ordered[end:].filter(pl.col("local_date") == last).height
-            yield end, ordered[begin:end]
-            begin = end
 
     def _rebuild(self, days: pl.DataFrame, known: Facts, bronze: Bronze) -> int:
         with self._timed("silver"):
