@@ -43,16 +43,22 @@ def as_metered(readings: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
 def replacements(devices: pl.DataFrame) -> pl.DataFrame:
     """Exchanges of meters that people told of: device_id, channel (null: every channel of the device), at, start_kwh (null: not said).
 
+    What the new meter showed becomes energy as its readings do, by the device's factor.
+
     Args:
-        devices: device_id, replacements (JSON).
+        devices: device_id, factor, replacements (JSON).
     """
     rows = [
-        {"device_id": device, "channel": one.get("channel"), "at": one["at"], "start_kwh": one.get("start_kwh")}
-        for device, told in devices.drop_nulls("replacements").select("device_id", "replacements").iter_rows()
+        {"device_id": device, "channel": one.get("channel"), "at": one["at"], "start_kwh": _times(one.get("start_kwh"), factor)}
+        for device, factor, told in devices.drop_nulls("replacements").select("device_id", "factor", "replacements").iter_rows()
         for one in json.loads(told)
     ]
     moments = pl.DataFrame(rows, schema=REPLACEMENTS | {"at": pl.String}, orient="row")
     return moments.with_columns(pl.col("at").str.to_datetime(time_unit="us", time_zone="UTC"))
+
+
+def _times(shown: float | None, factor: float | None) -> float | None:
+    return shown if shown is None or factor is None else shown * factor
 
 
 def with_deciders(events: pl.DataFrame, overruled: dict[str, str], told: pl.DataFrame) -> pl.DataFrame:

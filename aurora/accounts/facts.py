@@ -119,7 +119,7 @@ class Replacement(Facts):
     Attributes:
         at: When the new one began.
         channel: Of which register; all of the device where it is not said.
-        start_kwh: What the new register showed then; 0 where it is not said.
+        start_kwh: What the new register showed then, before the device's factor; where it is not said, energy begins at its first reading.
     """
 
     at: Moment

@@ -166,6 +166,16 @@ def test_decision_names_who_took_it(neighbourhood: Any) -> None:
     assert (decided[told["event_id"]], decided[dip["event_id"]]) == (ada, ada)
 
 
+def test_what_a_new_meter_showed_is_multiplied_as_its_readings_are(neighbourhood: Any) -> None:
+    # The old one showed 100.0 to 101.0, the new one began at 12.5 and showed 14.0 in the end: (1.0 + 1.5) x 40 = 100 kWh.
+    exchange = {"at": DAY + timedelta(hours=12), "start_kwh": 12.5}
+    devices.change_device(neighbourhood.accounts, DEVICE, factor=40.0, replacements=[exchange])
+    shown = {9: 100.0, 10: 100.5, 11: 101.0, 13: 13.0, 14: 13.5, 15: 14.0}
+    neighbourhood.land([_hour(hour, value) for hour, value in shown.items()], NOW)
+    neighbourhood.refresh(NOW)
+    assert neighbourhood.table("silver/energy")["energy_kwh"].sum() == pytest.approx(100.0)
+
+
 def test_bounds_come_from_the_facts_of_the_site() -> None:
     sites = pl.DataFrame(
         {
