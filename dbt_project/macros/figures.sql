@@ -38,3 +38,10 @@ if(
 {% macro sum_seconds(seconds) %}
 cast(sum(cast({{ seconds }} as decimal(18, 6))) as double)
 {%- endmacro %}
+
+
+{# Where the longest span begins that a quarter hour was measured over, the first of several as long: whichever came first would give other
+totals after a rebuild. Asked of coarse ones alone, since the others stand for themselves. #}
+{% macro longest_start() %}
+arg_max(span_start_at, (span_seconds, -epoch_us(span_start_at))) filter (where span_seconds >= {{ var('coarse_seconds') }})
+{%- endmacro %}

@@ -67,6 +67,23 @@ def test_use_behind_an_hourly_grid_meter_and_quarterly_sun_closes_every_hour(nei
     assert neighbourhood.table("gold/energy_15min")["consumption_kwh"].min() >= 0
 
 
+def test_hours_that_begin_at_different_minutes_have_half_hours_in_common(neighbourhood: Any) -> None:
+    used, made = [2.0 + hour % 3 for hour in HOURS], [float(hour % 5) for hour in HOURS]
+    rows = _hourly("berlin", "consumption", lambda hour: used[hour])
+    half_past = [DAY + timedelta(hours=hour, minutes=30) for hour in HOURS]
+    rows += [_interval("berlin-pv", "production", at, 3600, made[hour]) for hour, at in enumerate(half_past)]
+    neighbourhood.land(rows, NOW)
+    neighbourhood.refresh(NOW)
+    quarters = neighbourhood.table("gold/energy_15min").sort("interval_start_at")
+    bought = dict(quarters.select("interval_start_at", "grid_import_kwh").iter_rows())
+    for hour, at in enumerate(half_past[:-1]):
+        for quarter, of in enumerate((hour, hour, hour + 1, hour + 1)):
+            assert bought[at + timedelta(minutes=15 * quarter)] == pytest.approx(max(used[of] - made[hour], 0) / 4, abs=1e-9), (
+                hour,
+                quarter,
+            )
+
+
 def test_coarse_and_fine_readings_in_any_order_end_where_one_refresh_does(
     neighbourhood: Any, assert_same_tables: Callable[[Any, Any], None], tmp_path: Path
 ) -> None:

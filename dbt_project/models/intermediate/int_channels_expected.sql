@@ -90,7 +90,7 @@ measured as (
             min(covered_seconds) filter (where not is_import),
             max(covered_seconds) filter (where is_import)
         ) as covered_seconds,
-        arg_max(span_start_at, span_seconds) as span_start_at,
+        {{ longest_start() }} as span_start_at,
         max(span_seconds) as span_seconds
     from device_quarters
     group by site_id, channel, quarter_start_at

@@ -36,7 +36,7 @@ pivoted as (
         {% endfor %}
         sum(energy_kwh) as measured_kwh,
         max(span_seconds) as longest_seconds,
-        arg_max(span_start_at, span_seconds) as longest_start_at,
+        {{ longest_start() }} as longest_start_at,
         max(case when channel = 'production' then 1 else 0 end) = 1 as measures_production,
         max(case when channel in ('battery_charge', 'battery_discharge') then 1 else 0 end) = 1 as measures_storage,
         max(case when channel = 'grid_export' then 1 else 0 end) = 1 as measures_export
