@@ -76,6 +76,7 @@ def readings(ids: list[tuple[str, str]], first: datetime, values: np.ndarray, re
     ).with_columns(
         pl.lit("interval_kwh").alias("measure"), pl.lit(900, dtype=pl.Int64).alias("interval_seconds"), pl.lit("bench").alias("source"),
         pl.lit(received_at).cast(pl.Datetime("us", "UTC")).alias("received_at"), pl.col("measured_at").dt.date().alias("measured_date"),
+        pl.lit(None, dtype=pl.String).alias("quality"),
     )  # fmt: skip
 
 

@@ -248,13 +248,14 @@ def _bronze_between(lake: Lake, readings: pl.DataFrame) -> pl.LazyFrame:
 
 
 def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """The readings whose value bronze does not have yet as the newest of their key, and the imports that brought the others.
+    """The readings that bronze does not have yet as the newest of their key, and the imports that brought the others.
 
-    Of equal readings in the file the first counts.
+    The same value that was estimated and is measured now, or the reverse, is another reading. Of several readings of one key in the file
+    the last counts: where bronze has that one, it has the others.
     """
-    same = [*KEY, "interval_seconds", "value"]
+    same = [*KEY, "interval_seconds", "value", "quality"]
     is_rising = (readings.get_column("measured_at").diff().drop_nulls() > timedelta(0)).all()
-    once = readings if is_rising else readings.unique(same, keep="first", maintain_order=True)
+    once = readings if is_rising else readings.unique(same, keep="last", maintain_order=True)
     if once.is_empty() or not device_id:
         return once, []
     newest = (
@@ -262,14 +263,16 @@ def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> tuple[
         .filter(pl.col("device_id") == device_id)
         .sort("received_at", "sequence", "source", "value")
         .unique(KEY, keep="last")
-        .select(*KEY, "interval_seconds", "value", "source")
+        .select(*same, "source")
         .collect()
     )
     if newest.is_empty():
         return once, []
-    sources = newest.join(once, on=same, how="semi", nulls_equal=True).get_column("source").unique().sort()
+    last = once if is_rising else once.unique(KEY, keep="last")
+    known = newest.join(last, on=same, how="semi", nulls_equal=True)
+    sources = known.get_column("source").unique().sort()
     known_from = [source.removeprefix(IMPORTED) for source in sources.to_list() if source.startswith(IMPORTED)]
-    return once.join(newest, on=same, how="anti", nulls_equal=True, maintain_order="left"), known_from
+    return once.join(known, on=KEY, how="anti", maintain_order="left"), known_from
 
 
 def _summary(load_id: str, content: _Content, new: int, rejected_file: str | None) -> LoadSummary:

@@ -12,7 +12,7 @@ from aurora.lake.store import open_lake
 from aurora.settings import Settings
 from ingestion.landing import Landing
 from ingestion.listener import Listener, broker_address, note_of
-from ingestion.processes import collect_seldom, stop_signal
+from ingestion.processes import stop_signal, tune_interpreter
 from ingestion.registry import DeviceRegistry
 from ingestion.standing_in import StandIn
 
@@ -51,7 +51,7 @@ def open_listener(settings: Settings, home: Home, part: int) -> Iterator[Callabl
 def run(settings: Settings, home: Home, part: int, stop: threading.Event | None = None) -> None:
     """The process of a further listener, until SIGTERM."""
     asked = stop or stop_signal()
-    collect_seldom()
+    tune_interpreter()
     metrics.serve(note_of(part), settings, home)
     with open_listener(settings, home, part) as is_working:
         while not asked.wait(1.0) and is_working():

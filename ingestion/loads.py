@@ -40,7 +40,7 @@ def land_load(lake: Lake, stamps: bronze.Stamps, state: Path, load_id: str, devi
         state: Folder of dlt's state.
         load_id: Becomes the source `import:<load_id>`.
         device_id: Whose readings they are.
-        readings: channel, measure, measured_at, interval_seconds, value, in the file's order.
+        readings: channel, measure, measured_at, interval_seconds, value, quality, in the file's order.
         now: Our clock.
     """
     if readings.is_empty():

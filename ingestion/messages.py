@@ -24,6 +24,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
         measured_at: UTC; the start of the interval where the measure has one.
         interval_seconds: Length of the interval; None for registers and power. [s]
         value: None withdraws the reading of the same key. [kWh or kW, by measure]
+        quality: `estimated` where its sender says so; None: as measured.
     """
 
     device_id: str
@@ -32,11 +33,12 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     measured_at: datetime
     interval_seconds: int | None
     value: float | None
+    quality: str | None = None
 
 
 @dataclass
 class Block(Sequence[Reading]):
-    """Many readings column by column: each costs a quarter of what it costs as an object of its own.
+    """Many measured readings column by column: each costs a quarter of what it costs as an object of its own.
 
     Attributes:
         device_ids: Of each reading, as the other columns.

@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 from aurora.domain.channels import CHANNELS, MEASURES, MOST_KWH
-from ingestion.decoders.aurora import ENERGY_FIELDS, LONGEST_INTERVAL_SECONDS, QUANTITIES, STATE
+from ingestion.decoders.aurora import ENERGY_FIELDS, LONGEST_INTERVAL_SECONDS, QUALITIES, QUANTITIES, STATE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MOMENT = {"type": "string", "format": "date-time", "description": "A time with offset; without one it is refused."}
 SECONDS = {"type": "integer", "minimum": 1, "maximum": LONGEST_INTERVAL_SECONDS, "description": "Length of the interval. [s]"}
 SENDER = {"type": "string", "description": "Needed where the credentials do not tell which device this is of."}
+QUALITY = {"enum": [*QUALITIES, None], "description": "Whether it was measured; without it, it was."}
 AMOUNT = {"type": ["number", "null"], "minimum": 0, "maximum": MOST_KWH}
 REPEATED = {
     "name": "Idempotency-Key",
@@ -52,6 +53,7 @@ def _reading() -> dict[str, Any]:
         "measure": {"enum": list(MEASURES)},
         "value": value,
         "interval_seconds": SECONDS,
+        "quality": QUALITY,
     }
     about = {"title": "reading", "description": "One value of one channel; an interval begins at `measured_at`.", "examples": [READING]}
     return about | _object(fields, ["measured_at", "channel", "measure", "value"])
@@ -65,7 +67,9 @@ def _energies() -> dict[str, Any]:
         "examples": [ENERGIES],
         "anyOf": [{"required": [name]} for name in energies],
     }
-    return about | _object({"device_id": SENDER, "timestamp": MOMENT, "interval_seconds": SECONDS, **energies}, ["timestamp"])
+    return about | _object(
+        {"device_id": SENDER, "timestamp": MOMENT, "interval_seconds": SECONDS, "quality": QUALITY, **energies}, ["timestamp"]
+    )
 
 
 def _weather() -> dict[str, Any]:

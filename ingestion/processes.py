@@ -3,6 +3,7 @@
 import gc
 import signal
 import socket
+import sys
 import threading
 from types import FrameType
 
@@ -21,13 +22,15 @@ def stop_signal() -> threading.Event:
     return stop
 
 
-def collect_seldom() -> None:
-    """Let Python look for dead cycles once in 20,000 new containers instead of 700.
+def tune_interpreter() -> None:
+    """Let Python look for dead cycles once in 20,000 new containers instead of 700, and threads take turns every 0.5 ms instead of 5.
 
     What waits for a commit is many long lists, which every look reads through: 8 microseconds for a message of fifty readings, 2 with this.
+    The thread that hears the broker waits whole turns for the one that commits: 0.63 of a bare loop's speed, 0.68 with shorter ones.
     """
     gc.freeze()
     gc.set_threshold(20_000)
+    sys.setswitchinterval(0.0005)
 
 
 def refuse_taken_port(host: str, port: int, variable: str) -> None:

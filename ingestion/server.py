@@ -23,7 +23,7 @@ from ingestion.gate import Barred, Gate
 from ingestion.landing import Landing, Receipt, Trouble
 from ingestion.listener import Listener, broker_address
 from ingestion.messages import Block, Decoded, DeviceFacts, Fault, Limits, Message, Rejection, joined, live_limits
-from ingestion.processes import collect_seldom, refuse_taken_port, stop_signal
+from ingestion.processes import refuse_taken_port, stop_signal, tune_interpreter
 from ingestion.registry import DeviceRegistry, KeyRing, Sender
 from ingestion.uploads import Uploads
 from ingestion.uploads import install as install_uploads
@@ -332,7 +332,7 @@ def open_service(settings: Settings, home: Home) -> Iterator[Callable[[], bool]]
 def run(settings: Settings, home: Home) -> None:
     """The ingestion process, until SIGTERM. Raises Refused where its port is taken."""
     stop = stop_signal()
-    collect_seldom()
+    tune_interpreter()
     metrics.serve("ingestion", settings, home)
     with open_service(settings, home) as is_working:
         while not stop.wait(1.0) and is_working():

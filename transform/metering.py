@@ -46,7 +46,7 @@ class Metering:
         spans, events = registers.segments(counted, self.bounds, self.overruled, self.replacements, self.switches)
         at = pl.col("at").dt.epoch("us")
         told = events.select("device_id", "channel", at.alias("start_us"), (at + 1).alias("end_us"), "evidence")
-        return pl.concat([spans.drop("measure", "is_spread"), told], how="diagonal")
+        return pl.concat([spans.drop("measure", "is_estimated"), told], how="diagonal")
 
     def calm_stretches(self, readings: pl.DataFrame) -> pl.DataFrame:
         """Readings of registers that `registers.REACH` sound ones precede, or that have none before: device_id, channel, start_us, end_us.
@@ -55,8 +55,8 @@ class Metering:
             readings: Rows of `bronze/readings`, registers alone.
         """
         counted = meters.current(metered.as_metered(readings, self.devices))
-        rows = counted.select("device_id", "channel", "measure", pl.col("measured_at").dt.epoch("us").alias("at_us"), "value")
-        lives, _ = cut_lives(units.in_kwh(rows, units.marked(self.switches, self.overruled)), self.replacements, self.overruled)
+        one_unit = units.in_kwh(registers.shown(counted), units.marked(self.switches, self.overruled))
+        lives, _ = cut_lives(one_unit, self.replacements, self.overruled)
         paired = registers.with_soundness(lives, self.bounds)
         sound = pl.col("is_sound") & pl.col("before_us").is_not_null()
         run = sound.rolling_sum(registers.REACH, min_samples=registers.REACH)

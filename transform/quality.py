@@ -5,6 +5,7 @@ from datetime import timedelta
 import polars as pl
 
 from aurora.domain import calendar
+from aurora.domain.meters.readings import KEY, current, is_estimated
 
 DEVICE_DAY = ["device_id", "local_date"]
 LATE_AFTER = timedelta(days=1)
@@ -20,8 +21,9 @@ def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, de
     """Rows of `gold/data_quality`, one per device and touched day with readings.
 
     `received` counts rows as they came, `duplicates` those that repeat a key and its value, `late` those of live devices that came more
-    than a day after their local day had ended. `longest_gap_minutes` counts from the day's begin and to its end, as completeness does:
-    what is still to come of a day is missing as yet. `rejected` is counted apart, see `transform.refused`.
+    than a day after their local day had ended, `estimated` those that count although whoever gave them says that they were not measured.
+    `longest_gap_minutes` counts from the day's begin and to its end, as completeness does: what is still to come of a day is missing as
+    yet. `rejected` is counted apart, see `transform.refused`.
 
     Args:
         readings: Raw readings.
@@ -62,8 +64,15 @@ def measure(readings: pl.DataFrame, energy: pl.DataFrame, days: pl.DataFrame, de
             (pl.col("day_seconds") / pl.col("spacing") * pl.col("series")).round().cast(pl.Int64, strict=False).alias("expected")
         )
         .join(_coverage(energy, site_days), on=DEVICE_DAY, how="left")
-        .with_columns((pl.col("covered_seconds") / pl.col("day_seconds")).alias("completeness_ratio"))
+        .join(_estimated(placed), on=DEVICE_DAY, how="left")
+        .with_columns((pl.col("covered_seconds") / pl.col("day_seconds")).alias("completeness_ratio"), pl.col("estimated").fill_null(0))
     )
+
+
+def _estimated(placed: pl.DataFrame) -> pl.DataFrame:
+    """How many readings of a day count as estimated, not where what was measured came since: `DEVICE_DAY`, estimated."""
+    doubted = placed.join(placed.filter(is_estimated()).select(KEY).unique(), on=KEY, how="semi")
+    return current(doubted).filter(is_estimated()).group_by(DEVICE_DAY).agg(pl.len().cast(pl.Int64).alias("estimated"))
 
 
 def _coverage(energy: pl.DataFrame, site_days: pl.DataFrame) -> pl.DataFrame:

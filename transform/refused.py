@@ -27,7 +27,7 @@ DAY = timedelta(days=1)
 # Refused before there was a device: one that is made later was not refused then.
 NOBODYS = ("unknown_device", "unknown_topic")
 DEVICE_DAY = ["site_id", "device_id", "local_date"]
-NOTHING_CAME = {"received": 0, "duplicates": 0, "late": 0, "completeness_ratio": 0.0}
+NOTHING_CAME = {"received": 0, "duplicates": 0, "late": 0, "estimated": 0, "completeness_ratio": 0.0}
 
 
 @dataclass(frozen=True)

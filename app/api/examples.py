@@ -75,7 +75,7 @@ ANOMALY: dict[str, Any] = {
 }  # fmt: skip
 QUALITY: dict[str, Any] = {
     "device_id": "meter", "local_date": "2026-11-14", "site_id": "haus-nord", "received": 95, "expected": 96, "duplicates": 2, "late": 1,
-    "rejected": 0, "completeness_ratio": 0.99, "longest_gap_minutes": 15.0,
+    "rejected": 0, "completeness_ratio": 0.99, "longest_gap_minutes": 15.0, "estimated": 0,
 }  # fmt: skip
 STATUS: dict[str, Any] = {
     "device_id": "meter", "site_id": "haus-nord", "state": "online", "last_reading_at": "2026-11-15T10:00:00Z", "clock_error_seconds": None,

@@ -6,3 +6,6 @@ MOST_KWH = 1e9
 MOST_KW = 1e9
 
 MEASURES = ("interval_kwh", "register_kwh", "power_kw")
+
+# A reading that says nothing of it was measured.
+MEASURED, ESTIMATED = "measured", "estimated"

@@ -88,13 +88,14 @@ TABLES: dict[str, LakeTable] = {
         LakeTable(
             "bronze/readings",
             _schema(
-                "device_id channel measure measured_at:at interval_seconds:i value:f source received_at:at sequence:i measured_date:date"
+                "device_id channel measure measured_at:at interval_seconds:i value:f source received_at:at sequence:i quality"
+                " measured_date:date"
             ),
             key=("device_id", "channel", "measure", "measured_at"),
             partition=("measured_date",),
             sort=("device_id", "channel", "measured_at", "received_at", "sequence"),
             properties={REMOVED_FILES_TOLD: "interval 1 hour"},
-            schema_version=2,
+            schema_version=3,
         ),
         LakeTable(
             "bronze/weather",
@@ -200,9 +201,10 @@ TABLES: dict[str, LakeTable] = {
             "gold/data_quality",
             _schema(
                 "device_id local_date:date received:i expected:i duplicates:i late:i rejected:i completeness_ratio:f"
-                " longest_gap_minutes:f site_id refresh_id"
+                " longest_gap_minutes:f site_id estimated:i refresh_id"
             ),
             key=("device_id", "local_date"),
+            schema_version=2,
             scope=_SITE_DAY,
             sort=("site_id", "device_id", "local_date"),
         ),

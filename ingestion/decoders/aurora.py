@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from aurora.domain.channels import CHANNELS, MEASURES, MOST_KW, MOST_KWH
+from aurora.domain.channels import CHANNELS, ESTIMATED, MEASURED, MEASURES, MOST_KW, MOST_KWH
 from ingestion.json_text import UNREADABLE, elements_as_written, parse_json
 from ingestion.messages import (
     NO_STATE,
@@ -53,13 +53,14 @@ QUANTITIES: dict[str, tuple[float, float]] = {
     "precipitation_mm": (0, 2_000),
 }
 ENERGY_FIELDS = {f"{channel}_kwh": channel for channel in CHANNELS}
+QUALITIES = (MEASURED, ESTIMATED)
 STATE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,63}")
 
 _KNOWN_CHANNELS = frozenset(CHANNELS)
 _KNOWN_MEASURES = frozenset(MEASURES)
 
 
-class _Plain(msgspec.Struct, gc=False):
+class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """The form almost every message has."""
 
     measured_at: datetime
@@ -68,9 +69,10 @@ class _Plain(msgspec.Struct, gc=False):
     value: float
     interval_seconds: int | None = None
     device_id: str | None = None
+    quality: Literal["measured"] | None = None
 
 
-class _Sent(msgspec.Struct, gc=False):
+class _Sent(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """The form almost every element of an array has; what it holds is checked as it is read."""
 
     measured_at: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -79,6 +81,7 @@ class _Sent(msgspec.Struct, gc=False):
     value: Annotated[float, msgspec.Meta(ge=0, le=MOST_KWH)]
     interval_seconds: Annotated[int, msgspec.Meta(gt=0, le=LONGEST_INTERVAL_SECONDS)] | None = None
     device_id: str | None = None
+    quality: Literal["measured"] | None = None
 
 
 _plain = msgspec.json.Decoder(_Plain)
@@ -230,6 +233,9 @@ class _Look:
         if not self._is_object(element):
             return
         self._sender(element, "device_id")
+        for field in ENERGY_FIELDS if "value" in element else ():
+            if field in element:
+                self.fault(field, "mixed_forms", f"An object has a value or energies such as {field}; send them as two objects.")
         if "timestamp" in element and "measured_at" not in element:
             self._interval_energies(element)
         else:
@@ -248,13 +254,16 @@ class _Look:
     def _interval_energies(self, element: dict[str, Any]) -> None:
         measured_at = self.time(element, "timestamp")
         interval = self._interval(element)
+        quality = self._quality(element)
         present = [name for name in ENERGY_FIELDS if name in element]
         if not present:
             self.fault("consumption_kwh", "missing_field", f"Expected at least one of {', '.join(ENERGY_FIELDS)}.")
         for name in present:
             value, is_good = self.number(element, name, is_null_good=True)
             if is_good and measured_at is not None and interval is not None and self._is_possible(name, measured_at, interval, value):
-                self.found.append(Reading(self.device.device_id, ENERGY_FIELDS[name], "interval_kwh", measured_at, interval, value))
+                self.found.append(
+                    Reading(self.device.device_id, ENERGY_FIELDS[name], "interval_kwh", measured_at, interval, value, quality)
+                )
 
     def _reading(self, element: dict[str, Any]) -> None:
         measured_at = self.time(element, "measured_at")
@@ -262,8 +271,14 @@ class _Look:
         measure = self._word(element, "measure", MEASURES, "unknown_measure")
         value, is_good = self.number(element, "value", is_null_good=True)
         interval = self._interval(element) if measure == "interval_kwh" else None
+        quality = self._quality(element)
         if measured_at and channel and measure and is_good and self._is_possible("value", measured_at, interval, value):
-            self.found.append(Reading(self.device.device_id, channel, measure, measured_at, interval, value))
+            self.found.append(Reading(self.device.device_id, channel, measure, measured_at, interval, value, quality))
+
+    def _quality(self, element: dict[str, Any]) -> str | None:
+        """`estimated` where it is said; None: as measured."""
+        said = self._word(element, "quality", QUALITIES, "unknown_quality") if element.get("quality") is not None else None
+        return said if said == ESTIMATED else None
 
     def _is_possible(self, field: str, measured_at: datetime, interval: int | None, value: float | None) -> bool:
         """Whether an interval has been measured by now, and its mean power can be."""

@@ -121,6 +121,7 @@ def _columns(device: PlantDevice, channel: str, seconds: np.ndarray, values: np.
             pa.array(seconds.astype(np.int64) * 1_000_000).cast(TIME),
             pa.nulls(rows, pa.int64()) if interval_seconds is None else pa.array(np.full(rows, interval_seconds, np.int64)),
             pa.array(np.round(values, DECIMALS)),
+            pa.nulls(rows, pa.string()),
         ],
         schema=READING_COLUMNS,
     )

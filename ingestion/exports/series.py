@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import polars as pl
 
+from aurora.domain.channels import ESTIMATED
 from aurora.domain.mapping import UNIT_TO_KILO, ColumnMeaning, Mapping, Wishes
 from ingestion.tables import READ, REFUSED, Readout, ambiguous_hours, fault_of_number
 from ingestion.written_times import day_starts, utc_of_walls, zone_of
@@ -80,7 +81,10 @@ class Series:
         refused = pl.concat([cells.filter(pl.col("reason").is_not_null()), lonely], how="diagonal_relaxed").sort(
             "line", maintain_order=True
         )
-        readings = good.rename({"moment": "measured_at", "seconds": "interval_seconds"}).sort("line", maintain_order=True)
+        # Whatever a file says of a value beyond that it was measured, it is no measurement.
+        quality = pl.when(pl.col("quality").is_not_null()).then(pl.lit(ESTIMATED)).alias("quality")
+        named = {"moment": "measured_at", "seconds": "interval_seconds"}
+        readings = good.rename(named).with_columns(quality).sort("line", maintain_order=True)
         return Readout(
             readings.select(*READ),
             refused.with_columns(pl.col("text").alias("value")).select(*REFUSED),
@@ -147,7 +151,8 @@ def _added(good: pl.DataFrame, mapping: Mapping) -> tuple[pl.DataFrame, pl.DataF
         key = ["measure", "moment", "seconds"]
         sums = once.group_by(key, maintain_order=True).agg(
             pl.col("value").sum(),
-            pl.col("line", "time", "text", "reason", "channel", "quality", "is_unsure").first(),
+            pl.col("line", "time", "text", "reason", "channel", "is_unsure").first(),
+            pl.col("quality").drop_nulls().first(),
             pl.len().alias("found"),
         )
         whole = sums.filter(pl.col("found") == len(names)).with_columns(pl.lit(" + ".join(names)).alias("column"))

@@ -144,7 +144,7 @@ def _tell(done: "LoadSummary") -> None:
             " which of the two: taken as the earlier one. Times in UTC or with offsets would settle it."
         )
     for quality, values in done.qualities.items():
-        say(f"{values} values are {quality}, as the file says; they count as they are.")
+        say(f"{values} values are {quality}, as the file says; they count, and their energy is marked as estimated.")
     for currency, amount in done.costs.items():
         say(f"The file says that its energy cost {amount:,.2f} {currency}.")
 

@@ -42,6 +42,8 @@ elements = st.fixed_dictionaries(
         "interval_seconds": st.sampled_from([1, 900, 86_400, 0, None, 40_000_000]),
         "device_id": st.sampled_from(["meter-1", "meter-1", "meter-2", None]),
         "note": st.just("ignored"),
+        "quality": st.sampled_from(["measured", "estimated", "good", None]),
+        "consumption_kwh": st.just(0.5),
     },
 )
 good = st.fixed_dictionaries(
@@ -117,7 +119,7 @@ def test_later_of_two_readings_in_one_commit_comes_after_the_earlier_whatever_th
         return found
 
     at = block(0)[0].measured_at
-    forms = [block(1), block(2), [Reading("meter-1", "consumption", "power_kw", at, None, 3.0)], block(4)]
+    forms = [block(1), block(2), [Reading("meter-1", "consumption", "power_kw", at, None, 3.0, "estimated")], block(4)]
     for readings in forms:
         landing.submit(Decoded(readings), source="mqtt", topic=None, told=lambda _tokens: None, token=1)
     landing.start()
@@ -125,6 +127,7 @@ def test_later_of_two_readings_in_one_commit_comes_after_the_earlier_whatever_th
     rows = lake.scan(bronze.READINGS).collect().sort("sequence")
     assert rows["value"].to_list() == [1.0, 2.0, 3.0, 4.0]
     assert rows["sequence"].to_list() == [0, 1, 2, 3]
+    assert rows["quality"].to_list() == [None, None, "estimated", None]
     assert rows.select(pl.col("measured_at").unique())["measured_at"].to_list() == [at]
 
 

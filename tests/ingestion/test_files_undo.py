@@ -124,7 +124,8 @@ def test_second_undo_does_nothing_and_nothing_lands_after_it(place: Neighbourhoo
     assert place.lake.scan(bronze.REJECTED).collect().height == 0
     columns = pl.DataFrame(
         [{"device_id": "berlin-meter", "channel": "consumption", "measure": "power_kw", "measured_at": DAY, "interval_seconds": None,
-          "value": 1.0}], schema_overrides={"interval_seconds": pl.Int64, "measured_at": pl.Datetime("us", "UTC")}
+          "value": 1.0, "quality": None}],
+        schema_overrides={"interval_seconds": pl.Int64, "quality": pl.String, "measured_at": pl.Datetime("us", "UTC")}
     ).to_arrow().cast(bronze.READING_COLUMNS)  # fmt: skip
     source = f"import:{over}"
     bronze.land_readings(place.lake, bronze.stamps_above(place.lake), columns, source, NOW, (source, 11))

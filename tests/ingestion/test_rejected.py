@@ -97,7 +97,7 @@ def test_payload_of_nobody_is_kept_whole_or_named_too_large() -> None:
 
 
 READ_SCHEMA = {"device_id": pl.String, "channel": pl.String, "measure": pl.String, "measured_at": pl.Datetime("us", "UTC"),
-               "interval_seconds": pl.Int64, "value": pl.Float64}  # fmt: skip
+               "interval_seconds": pl.Int64, "value": pl.Float64, "quality": pl.String}  # fmt: skip
 SAID = {"power/1": "consumption", "total/1": "consumption"}
 TWO_METERS = b'{"Time": "2026-07-01T12:00:00Z", "ENERGY": {"Power": [100, 2000], "Total": [1000, 30.5]}}'
 
@@ -123,7 +123,7 @@ def test_replay_lands_what_was_refused_alone_and_leaves_corrections(lake: Lake, 
     arrive(lake, accounts, settings, topic, TWO_METERS, NOW)
     used = {("consumption", "power_kw"): 0.1, ("consumption", "register_kwh"): 1000.0}
     assert counting(lake) == used
-    fixed = pl.DataFrame([("two", "consumption", "register_kwh", NOW, None, 999.5)], schema=READ_SCHEMA, orient="row").to_arrow()
+    fixed = pl.DataFrame([("two", "consumption", "register_kwh", NOW, None, 999.5, None)], schema=READ_SCHEMA, orient="row").to_arrow()
     bronze.land_readings(lake, bronze.stamps_above(lake), fixed.cast(bronze.READING_COLUMNS), "http", NOW + timedelta(minutes=5))
     devices.change_device(accounts, "two", inputs=SAID | {"power/2": "production", "total/2": "production"})
     assert replay.replay_rejected(lake, accounts, settings, now=NOW + timedelta(days=1)) == 1
@@ -141,7 +141,7 @@ def test_replay_of_a_whole_message_gives_way_to_what_came_since_but_not_to_what_
     payloads = [text.format(at.isoformat()).encode() for at in times]
 
     def value_at(at: datetime, received_at: datetime) -> None:
-        rows = pl.DataFrame([("m1", "consumption", "power_kw", at, None, 7.0)], schema=READ_SCHEMA, orient="row").to_arrow()
+        rows = pl.DataFrame([("m1", "consumption", "power_kw", at, None, 7.0, None)], schema=READ_SCHEMA, orient="row").to_arrow()
         bronze.land_readings(lake, stamps, rows.cast(bronze.READING_COLUMNS), "mqtt", received_at)
 
     value_at(times[0], NOW - timedelta(minutes=1))

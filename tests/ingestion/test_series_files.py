@@ -47,6 +47,10 @@ def sums(lake: Lake) -> dict[str, tuple[int, float]]:
     return {channel: (number, round(value, 6)) for channel, number, value in found.rows()}
 
 
+def qualities_of(lake: Lake) -> dict[str | None, int]:
+    return dict(lake.scan(bronze.READINGS).group_by("quality").len().collect().rows())
+
+
 def refusals(done: LoadSummary) -> dict[str, int]:
     if done.rejected_file is None:
         return {}
@@ -233,6 +237,7 @@ def test_green_button_says_what_the_utility_estimated(load, lake: Lake) -> None:
                   feed(reading_type(1), block("x", [282, 300, -5, 40, 50])))  # fmt: skip
     done = load(text)
     assert done.qualities == {"estimated using linear interpolation": 2, "estimated using reference day": 4}
+    assert qualities_of(lake) == {"estimated": 6, None: 4}
     assert sums(lake) == {"grid_import": (5, 0.672), "grid_export": (5, 0.005)}
 
 
@@ -241,8 +246,35 @@ def test_nem12_says_what_was_estimated_or_substituted_by_day_and_by_interval(loa
     text = NEM12.format(e1=day, b1=day).replace("300,20260401", "300,20260402", 2).replace(f"{day},A", f"{day},S14", 1)
     done = load(text.replace("400,1,20,A,,", "400,1,5,E52,,\n400,6,20,A,,"))
     assert done.qualities == {"estimated": 5, "substituted": 48}
+    assert qualities_of(lake)["estimated"] == 53
     assert sums(lake) == {"grid_import": (48, 24.0), "grid_export": (20, 0.01)}
     assert loads.notes(loads.find_load(accounts, done.load_id))["qualities"] == done.qualities
+
+
+def test_sum_of_registers_is_estimated_where_one_of_them_is(load, lake: Lake) -> None:
+    two = NEM12.replace(",B1,B1,N1,S1,Wh,", ",E2,E2,N1,S1,kWh,").replace("400,1,20,A,,", "400,1,5,E52,,\n400,6,20,A,,")
+    load(two.format(e1=",".join(["0.5"] * 48), b1=",".join(["0.25"] * 48)))
+    assert qualities_of(lake) == {"estimated": 5, None: 15}
+
+
+def test_file_of_actuals_ends_what_was_estimated_with_the_same_values_and_the_reverse(load, lake: Lake) -> None:
+    day = ",".join(["0.5"] * 48)
+    actual = NEM12.format(e1=day, b1=day)
+    estimated = actual.replace("400,1,20,A,,", "400,1,5,E52,,\n400,6,20,A,,")
+
+    def newest() -> int:
+        rows = lake.scan(bronze.READINGS).sort("received_at", "sequence").unique(["channel", "measured_at"], keep="last").collect()
+        return rows["quality"].count()
+
+    assert (load(estimated).new, newest()) == (68, 5)
+    assert (load(estimated).new, newest()) == (0, 5)
+    assert (load(actual).new, newest()) == (5, 0)
+    assert (load(estimated).new, newest()) == (5, 5)
+
+
+def test_green_button_that_corrects_itself_says_nothing_new_when_it_comes_again(load, lake: Lake) -> None:
+    text = feed(reading_type(1), block("x/IntervalBlock/1", [100, 200]), block("x/IntervalBlock/2", [100, 999]))
+    assert [(done.new, done.known) for done in (load(text), load(text))] == [(3, 1), (0, 4)]
 
 
 def test_nem12_counts_market_time_units_and_null_quality(load, lake: Lake) -> None:

@@ -148,6 +148,7 @@ def _frame(truths: list[Truth], first: int) -> pl.DataFrame:
         pl.lit("test").alias("source"),
         pl.lit(BEGAN_AT).cast(pl.Datetime("us", "UTC")).alias("received_at"),
         pl.int_range(pl.len()).alias("sequence"),
+        pl.lit(None, dtype=pl.String).alias("quality"),
     )
 
 

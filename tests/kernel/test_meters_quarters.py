@@ -27,12 +27,13 @@ def _readings(chance: random.Random) -> pl.DataFrame:
             "value": chance.choice([None, *(chance.randrange(1, 4000) / 1000 for _ in range(9))]),
             "source": "test",
             "received_at": BEGIN + timedelta(days=1),
+            "quality": None,
         }
         for device in DEVICES
         for _ in range(chance.randrange(1, 12))
     ]
     chance.shuffle(rows)
-    times = {"measured_at": pl.Datetime("us", "UTC"), "received_at": pl.Datetime("us", "UTC"), "value": pl.Float64}
+    times = {"measured_at": pl.Datetime("us", "UTC"), "received_at": pl.Datetime("us", "UTC"), "value": pl.Float64, "quality": pl.String}
     return pl.DataFrame(rows, schema_overrides=times).with_row_index("sequence")
 
 

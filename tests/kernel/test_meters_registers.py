@@ -28,6 +28,7 @@ def _readings(values: Sequence[float | None], spacing: timedelta = QUARTER) -> p
             "source": "test",
             "received_at": pl.Series([BEGAN_AT] * len(rows), dtype=pl.Datetime("us", "UTC")),
             "sequence": range(len(rows)),
+            "quality": pl.Series([None] * len(rows), dtype=pl.String),
         }
     )
 

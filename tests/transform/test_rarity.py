@@ -94,6 +94,7 @@ def test_outliers_above_the_array_are_left_out_and_nothing_else_is(test_data: Pa
         pl.lit("inverter").alias("device_id"), pl.lit("production").alias("channel"), pl.lit("power_kw").alias("measure"),
         pl.col("at").alias("measured_at"), pl.lit(None, dtype=pl.Int64).alias("interval_seconds"), pl.col("power_kw").alias("value"),
         pl.lit("mqtt").alias("source"), pl.col("at").alias("received_at"), pl.int_range(pl.len()).alias("sequence"),
+        pl.lit(None, dtype=pl.String).alias("quality"),
     )  # fmt: skip
     bounds = pl.DataFrame({"device_id": ["inverter"], "channel": ["production"], "most_kw": [1.2]})
     events = meters.energy(readings, bounds=bounds).events

@@ -3,8 +3,9 @@
 One pure module a kind of measure (`intervals`, `registers`, `power`), which turn readings into *segments*: spans of time with the energy
 that passed in them. `quarters` lays segments over the quarter hours. `energy` is the whole way.
 
-A segments frame has: device_id, channel, measure, start_us, end_us (UTC microseconds since 1970), energy_kwh, is_spread (whether its
-energy was measured over a span that crosses a quarter hour, so that its place inside is an estimate).
+A segments frame has: device_id, channel, measure, start_us, end_us (UTC microseconds since 1970), energy_kwh, is_estimated (whether
+it crosses a quarter hour other than as a power sample does, so that the place of its energy inside is an estimate, or a reading that it
+comes from was not measured).
 """
 
 from collections.abc import Collection

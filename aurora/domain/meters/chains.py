@@ -37,6 +37,7 @@ class Reading(NamedTuple):
         most_kw: The most power its channel can carry; None where nobody says. [kW]
         is_believed: A person says that it is right.
         still_since_us: Since when the register had stood still, where this reading makes good what it missed.
+        is_estimated: Whoever gave it says that it was not measured.
     """
 
     at_us: int
@@ -44,6 +45,7 @@ class Reading(NamedTuple):
     most_kw: float | None
     is_believed: bool = False
     still_since_us: int | None = None
+    is_estimated: bool = False
 
 
 class Link(NamedTuple):

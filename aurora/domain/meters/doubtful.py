@@ -55,13 +55,14 @@ def read(paired: pl.DataFrame, overruled: Collection[str]) -> tuple[pl.DataFrame
     for _, rows in paired.group_by("life", maintain_order=True):
         device_id, channel = rows.select(SERIES).row(0)
         register = Register(device_id, channel, overruled)
-        readings = [Reading(*row) for row in rows.select("at_us", "value", "most_kw").iter_rows()]
+        shown = rows.select("at_us", "value", "most_kw", "is_estimated").iter_rows()
+        readings = [Reading(*row, is_estimated=is_no_measurement) for *row, is_no_measurement in shown]
         found, decisions = read_one(readings, register)
         measure = rows["measure"][0]
         spans += [(register.device_id, register.channel, measure, *span) for span in found]
         told += [_row(register, decision) for decision in decisions]
     schema = {**paired.select(*SERIES, "measure").schema, "start_us": pl.Int64, "end_us": pl.Int64, "energy_kwh": pl.Float64}
-    return pl.DataFrame(spans, schema={**schema, "is_spread": pl.Boolean}, orient="row").select(SEGMENT_COLUMNS), frame(told)
+    return pl.DataFrame(spans, schema={**schema, "is_estimated": pl.Boolean}, orient="row").select(SEGMENT_COLUMNS), frame(told)
 
 
 def read_one(readings: Sequence[Reading], register: Register) -> tuple[list[Span], list[Decision]]:
@@ -98,7 +99,7 @@ def _decide(
         elif before.value_kwh - after.value_kwh > PRECISION_KWH:
             decisions.append(_cut(before, after))
         if link.energy_kwh is not None and after.at_us > before.at_us:
-            spans.append((before.at_us, after.at_us, link.energy_kwh, crosses(before.at_us, after.at_us)))
+            spans.append((before.at_us, after.at_us, link.energy_kwh, is_estimated(before, after)))
     last = links[-1].after if links else first
     decisions += [_left_out(reading, lifted[first]) for reading in lifted[:first]]
     decisions += [_left_out(reading, lifted[last], " so far") for reading in lifted[last + 1 :]]
@@ -115,12 +116,12 @@ def _spread(spans: Sequence[Span], caught_up: dict[int, int]) -> list[Span]:
     """The spans, where those in which a register stood still are one with that in which it caught up."""
     found: list[Span] = []
     for span in spans:
-        begin_us, end_us, energy_kwh, is_spread = span
+        begin_us, end_us, energy_kwh, is_estimate = span
         since_us = caught_up.get(end_us, begin_us)
         while found and found[-1][1] == begin_us and found[-1][0] >= since_us:
             begin_us, _, energy, _ = found.pop()
-            energy_kwh, is_spread = energy_kwh + energy, True
-        found.append((begin_us, end_us, energy_kwh, is_spread))
+            energy_kwh, is_estimate = energy_kwh + energy, True
+        found.append((begin_us, end_us, energy_kwh, is_estimate))
     return found
 
 
@@ -268,6 +269,6 @@ def moment(at_us: int) -> datetime:
     return EPOCH + timedelta(microseconds=at_us)
 
 
-def crosses(start_us: int, end_us: int) -> bool:
-    """Whether a span touches more than one quarter hour."""
-    return start_us // QUARTER_US != (end_us - 1) // QUARTER_US
+def is_estimated(before: Reading, after: Reading) -> bool:
+    """Whether the span between two readings touches more than one quarter hour, or one of them was not measured."""
+    return before.is_estimated or after.is_estimated or before.at_us // QUARTER_US != (after.at_us - 1) // QUARTER_US

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from aurora.domain.meters.readings import QUARTER_US, SEGMENT_COLUMNS, SERIES, crosses_quarter
+from aurora.domain.meters.readings import QUARTER_US, SEGMENT_COLUMNS, SERIES, crosses_quarter, is_estimated
 
 
 def segments(readings: pl.DataFrame) -> pl.DataFrame:
@@ -22,6 +22,7 @@ def segments(readings: pl.DataFrame) -> pl.DataFrame:
         start.alias("start_us"),
         (start + pl.col("interval_seconds") * 1_000_000).alias("end_us"),
         pl.col("value").alias("energy_kwh"),
+        is_estimated(),
         "rank",
     )
     reach = pl.col("end_us").cum_max().shift(1).over(SERIES)
@@ -29,7 +30,7 @@ def segments(readings: pl.DataFrame) -> pl.DataFrame:
     spans = spans.with_columns((~pl.col("overlaps")).cum_sum().alias("cluster"))
     # A window over the clusters, of which there are as many as readings, takes six times as long.
     alone = ~(pl.col("overlaps") | pl.col("overlaps").shift(-1, fill_value=False))
-    simple = spans.filter(alone).with_columns(crosses_quarter(pl.col("start_us"), pl.col("end_us")).alias("is_spread"))
+    simple = spans.filter(alone).with_columns(pl.col("is_estimated") | crosses_quarter(pl.col("start_us"), pl.col("end_us")))
     return pl.concat([simple.select(SEGMENT_COLUMNS), _resolved(spans.filter(~alone))])
 
 
@@ -42,23 +43,24 @@ class Span(NamedTuple):
     start_us: int
     end_us: int
     energy_kwh: float
+    is_estimated: bool
     rank: int
 
     def piece(self, begin: int, end: int) -> tuple[str, str, str, int, int, float, bool]:
         """The part from `begin` to `end` as a segment; energy is shared by time."""
         is_whole = begin == self.start_us and end == self.end_us
         energy = self.energy_kwh if is_whole else self.energy_kwh * (end - begin) / (self.end_us - self.start_us)
-        is_spread = not is_whole or self.start_us // QUARTER_US != (self.end_us - 1) // QUARTER_US
-        return self.device_id, self.channel, self.measure, begin, end, energy, is_spread
+        is_estimated = self.is_estimated or not is_whole or self.start_us // QUARTER_US != (self.end_us - 1) // QUARTER_US
+        return self.device_id, self.channel, self.measure, begin, end, energy, is_estimated
 
 
 def _resolved(spans: pl.DataFrame) -> pl.DataFrame:
     """Overlapping spans cut so that each moment belongs to the last received of those that cover it."""
-    schema = spans.select(SEGMENT_COLUMNS[:-1]).schema
+    schema = spans.select(SEGMENT_COLUMNS).schema
     rows: list[tuple[str, str, str, int, int, float, bool]] = []
     for _, cluster in spans.group_by("cluster", maintain_order=True):
         rows += _cut([Span(*row) for row in cluster.select(Span._fields).iter_rows()])
-    return pl.DataFrame(rows, schema={**schema, "is_spread": pl.Boolean}, orient="row")
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _cut(spans: list[Span]) -> list[tuple[str, str, str, int, int, float, bool]]:

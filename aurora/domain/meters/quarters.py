@@ -2,10 +2,11 @@
 
 import polars as pl
 
+from aurora.domain.channels import ESTIMATED, MEASURED
 from aurora.domain.meters.readings import QUARTER_US, SERIES, coded
 
 QUARTER = [*SERIES, "quarter"]
-COLUMNS = [*QUARTER, "measure", "energy_kwh", "covered_us", "is_spread", "span_start_us", "span_us"]
+COLUMNS = [*QUARTER, "measure", "energy_kwh", "covered_us", "is_estimated", "span_start_us", "span_us"]
 
 # Of two measures that cover a quarter equally well, the one that was metered for longest counts.
 PRECEDENCE = {"interval_kwh": 0, "register_kwh": 1, "power_kw": 2}
@@ -46,7 +47,7 @@ def lay_out(segments: pl.DataFrame) -> pl.DataFrame:
             (pl.col("quarter") * QUARTER_US).cast(pl.Datetime("us", "UTC")).alias("interval_start_at"),
             "energy_kwh",
             (pl.col("covered_us") / 1e6).alias("covered_seconds"),
-            pl.when("is_spread").then(pl.lit("estimated")).otherwise(pl.lit("measured")).alias("quality"),
+            pl.when("is_estimated").then(pl.lit(ESTIMATED)).otherwise(pl.lit(MEASURED)).alias("quality"),
             pl.col("span_start_us").cast(pl.Datetime("us", "UTC")).alias("span_start_at"),
             (pl.col("span_us") // 1_000_000).alias("span_seconds"),
         )
@@ -58,7 +59,7 @@ def _summed(pieces: pl.DataFrame) -> pl.DataFrame:
     by_measure = pieces.group_by([*QUARTER, "measure"], maintain_order=True).agg(
         pl.col("energy_kwh").sum(),
         pl.col("covered_us").sum(),
-        pl.col("is_spread").any(),
+        pl.col("is_estimated").any(),
         pl.col("span_start_us").min(),
         pl.col("span_us").max(),
     )

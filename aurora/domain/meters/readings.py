@@ -4,11 +4,13 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from aurora.domain.channels import ESTIMATED
+
 KEY = ("device_id", "channel", "measure", "measured_at")
 ORDER = ("received_at", "sequence", "source", "value")
 SERIES = ("device_id", "channel")
 
-SEGMENT_COLUMNS = ("device_id", "channel", "measure", "start_us", "end_us", "energy_kwh", "is_spread")
+SEGMENT_COLUMNS = ("device_id", "channel", "measure", "start_us", "end_us", "energy_kwh", "is_estimated")
 QUARTER_US = 900_000_000
 
 
@@ -39,6 +41,11 @@ def _has_long_intervals(readings: pl.DataFrame) -> bool:
     ends = starts + pl.col("interval_seconds") * 1_000_000
     overlapping = readings.filter(pl.col("measure") == "interval_kwh").select((ends > starts.shift(-1).over(SERIES)).any()).item()
     return bool(overlapping)
+
+
+def is_estimated() -> pl.Expr:
+    """Whether whoever gave a reading says that it was not measured."""
+    return pl.col("quality").eq_missing(pl.lit(ESTIMATED)).alias("is_estimated")
 
 
 def crosses_quarter(start_us: pl.Expr, end_us: pl.Expr) -> pl.Expr:

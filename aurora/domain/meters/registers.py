@@ -11,7 +11,7 @@ import polars as pl
 from aurora.domain.meters import doubtful, units
 from aurora.domain.meters.chains import CALM_READINGS, MOST_LEAP_KW, STAMP_HOURS
 from aurora.domain.meters.events import EVENT_SCHEMA
-from aurora.domain.meters.readings import SEGMENT_COLUMNS, SERIES, crosses_quarter
+from aurora.domain.meters.readings import SEGMENT_COLUMNS, SERIES, crosses_quarter, is_estimated
 from aurora.domain.meters.replacements import cut_lives
 from aurora.domain.meters.still import STILL_HOURS, may_have_stood_still
 
@@ -43,7 +43,7 @@ def segments(
     if readings.is_empty():
         return pl.DataFrame(schema=_SEGMENTS), pl.DataFrame(schema=EVENT_SCHEMA)
     found = units.marked(units.switches(readings) if switches is None else switches, overruled)
-    one_unit = units.in_kwh(readings.select(*SERIES, "measure", pl.col("measured_at").dt.epoch("us").alias("at_us"), "value"), found)
+    one_unit = units.in_kwh(shown(readings), found)
     lives, exchanged = cut_lives(one_unit, replacements, overruled)
     paired = with_soundness(lives, bounds)
     doubted = paired.filter(~pl.col("is_sound") | may_have_stood_still(paired))
@@ -56,14 +56,23 @@ def segments(
 
 
 _SEGMENTS = {"device_id": pl.String, "channel": pl.String, "measure": pl.String, "start_us": pl.Int64, "end_us": pl.Int64,
-             "energy_kwh": pl.Float64, "is_spread": pl.Boolean}  # fmt: skip
+             "energy_kwh": pl.Float64, "is_estimated": pl.Boolean}  # fmt: skip
+
+
+def shown(readings: pl.DataFrame) -> pl.DataFrame:
+    """What registers showed when: device_id, channel, measure, at_us, value, is_estimated.
+
+    Args:
+        readings: Current `register_kwh` readings.
+    """
+    return readings.select(*SERIES, "measure", pl.col("measured_at").dt.epoch("us").alias("at_us"), "value", is_estimated())
 
 
 def with_soundness(readings: pl.DataFrame, bounds: pl.DataFrame | None) -> pl.DataFrame:
     """The readings and how each follows the one before it.
 
     Args:
-        readings: device_id, channel, at_us, value and maybe is_cut (another meter from here on), sorted by them.
+        readings: device_id, channel, at_us, value, is_estimated and maybe is_cut (another meter from here on), sorted by them.
         bounds: device_id, channel, most_kw. [kW]
 
     Returns:
@@ -94,15 +103,13 @@ def _with_bounds(readings: pl.DataFrame, bounds: pl.DataFrame | None) -> pl.Data
 
 def _differences(paired: pl.DataFrame) -> pl.DataFrame:
     """Segments of readings that all follow one another soundly."""
-    return (
-        paired.filter(pl.col("before_us") < pl.col("at_us"))
-        .select(
-            *SERIES,
-            "measure",
-            pl.col("before_us").alias("start_us"),
-            pl.col("at_us").alias("end_us"),
-            pl.col("rise_kwh").alias("energy_kwh"),
-            crosses_quarter(pl.col("before_us"), pl.col("at_us")).alias("is_spread"),
-        )
-        .select(SEGMENT_COLUMNS)
+    is_either = pl.col("is_estimated") | pl.col("is_estimated").shift(1)
+    spans = paired.select(
+        *SERIES,
+        "measure",
+        pl.col("before_us").alias("start_us"),
+        pl.col("at_us").alias("end_us"),
+        pl.col("rise_kwh").alias("energy_kwh"),
+        (crosses_quarter(pl.col("before_us"), pl.col("at_us")) | is_either).alias("is_estimated"),
     )
+    return spans.filter(pl.col("start_us") < pl.col("end_us")).select(SEGMENT_COLUMNS)

@@ -15,7 +15,7 @@ def cut_lives(readings: pl.DataFrame, replacements: pl.DataFrame | None, overrul
     What a new meter showed when it was put in is added as a reading of that moment, so that all it has counted since is known.
 
     Args:
-        readings: device_id, channel, measure, at_us, value, sorted.
+        readings: device_id, channel, measure, at_us, value, is_estimated, sorted.
         replacements: device_id, channel (null: every channel), at, start_kwh or start_value (null: unknown).
         overruled: Ids of decisions that a person reversed.
     """
@@ -27,7 +27,12 @@ def cut_lives(readings: pl.DataFrame, replacements: pl.DataFrame | None, overrul
     if in_force.is_empty():
         return readings, events
     added = in_force.filter(pl.col("start_kwh").is_not_null()).select(
-        *SERIES, pl.lit("register_kwh").alias("measure"), "at_us", pl.col("start_kwh").alias("value"), pl.lit(0).alias("order")
+        *SERIES,
+        pl.lit("register_kwh").alias("measure"),
+        "at_us",
+        pl.col("start_kwh").alias("value"),
+        pl.lit(value=False).alias("is_estimated"),
+        pl.lit(0).alias("order"),
     )
     rows = pl.concat([readings.with_columns(pl.lit(1).alias("order")), added]).sort([*SERIES, "at_us", "order"])
     marks = in_force.select(*SERIES, "at_us", pl.int_range(pl.len()).alias("meter")).sort("at_us")

@@ -102,3 +102,33 @@ def test_unit_that_a_fronius_inverter_names_counts(unit: Any, value: float, expe
 def test_registers_of_a_telegram_may_be_in_watt_hours() -> None:
     telegram = b"/KFM5KAIFA-METER\r\n\r\n1-0:1.8.1(1234567*Wh)\r\n1-0:1.8.2(000001.000*kWh)\r\n!"
     assert [(one.channel, round(one.value or 0, 9)) for one in said("readings", telegram, "p1").readings] == [("grid_import", 1235.567)]
+
+
+@pytest.mark.parametrize("is_array", [False, True])
+def test_reading_says_whether_it_was_measured(*, is_array: bool) -> None:
+    reading = {"measured_at": NOW.isoformat(), "channel": "consumption", "measure": "power_kw", "value": 1.5}
+    energies = {"timestamp": (NOW - timedelta(hours=1)).isoformat(), "consumption_kwh": 0.4, "production_kwh": 0.1}
+
+    def of(element: dict[str, Any]) -> Decoded:
+        return said("readings", [element] if is_array else element)
+
+    for told, expected in ((None, None), ("measured", None), ("estimated", "estimated")):
+        assert [one.quality for one in of(reading | {"quality": told}).readings] == [expected]
+        assert [one.quality for one in of(energies | {"quality": told}).readings] == [expected] * 2
+    assert [one.quality for one in of(reading).readings] == [None]
+    for wrong, reason in (("good", "unknown_quality"), (192, "wrong_type")):
+        assert reasons(of(reading | {"quality": wrong})) == [reason]
+
+
+@pytest.mark.parametrize("is_array", [False, True])
+@pytest.mark.parametrize("moment", ["measured_at", "timestamp"])
+def test_object_with_a_value_and_energies_is_refused_and_nothing_of_it_lost(moment: str, *, is_array: bool) -> None:
+    element = {moment: NOW.isoformat(), "channel": "consumption", "measure": "power_kw", "value": 1.5, "grid_export_kwh": 0.25}
+    decoded = said("readings", [element] if is_array else element)
+    assert (reasons(decoded), list(decoded.readings)) == (["mixed_forms"], [])
+    assert json.loads(decoded.rejections[0].payload) == element
+
+
+def test_field_that_means_nothing_here_is_passed_over() -> None:
+    element = {"measured_at": NOW.isoformat(), "channel": "consumption", "measure": "power_kw", "value": 1.5, "unit": "kW"}
+    assert [len(said("readings", one).readings) for one in (element, [element, element])] == [1, 2]
