@@ -148,13 +148,19 @@ def readings_table(columns: pa.Table, sources: pa.Array | str, received_at: date
     """
     rows = columns.num_rows
     source = _same_text(sources, rows) if isinstance(sources, str) else sources
-    ordered = pl.DataFrame(columns.append_column("source", source)).sort(SORTED_BY, maintain_order=True)
+    # Hardly any commit holds an estimate, and a column of nothing costs as much to sort as any other.
+    is_all_measured = columns["quality"].null_count == rows
+    told = columns.drop_columns("quality") if is_all_measured else columns
+    ordered = pl.DataFrame(told.append_column("source", source)).sort(SORTED_BY, maintain_order=True)
     table = ordered.with_columns(
         pl.lit(received_at).cast(pl.Datetime("us", "UTC")).alias("received_at"),
         pl.int_range(first_sequence, first_sequence + rows, dtype=pl.Int64).alias("sequence"),
         pl.col("measured_at").dt.date().alias("measured_date"),
     )
-    return table.select(TABLES[READINGS].schema.names).to_arrow().cast(TABLES[READINGS].schema)
+    laid_out = table.to_arrow()
+    if is_all_measured:
+        laid_out = laid_out.append_column("quality", pa.nulls(rows, pa.string()))
+    return laid_out.select(TABLES[READINGS].schema.names).cast(TABLES[READINGS].schema)
 
 
 @dataclass(frozen=True)
