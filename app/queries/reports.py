@@ -14,7 +14,7 @@ from aurora.lake.manifest import Snapshot
 from aurora.lake.store import Between
 
 _NOT_SHOWN = ("site_id", "refresh_id", "interval_seconds", "day_seconds", "month_seconds")
-_ADDED_UP = [*(f"{channel}_kwh" for channel in CHANNELS), "self_consumed_kwh", "cost", "export_revenue", "emissions_kg_co2"]
+_ADDED_UP = [*(f"{channel}_kwh" for channel in CHANNELS), "cost", "export_revenue", "emissions_kg_co2"]
 _COVERED = [f"{channel}_covered_seconds" for channel in CHANNELS]
 
 
@@ -70,7 +70,8 @@ def _points(rows: pl.DataFrame, key: str) -> pl.DataFrame:
 
 
 def totals(rows: pl.DataFrame, site: Site, first: date, end: date) -> dict[str, Any]:
-    """Columns of gold over some days: sums of what is known (null where nothing is), ratios of the sums, completeness of the whole time.
+    """Columns of gold over some days: sums of what is known (null where nothing is), what follows from the sums as it does in gold's rows,
+    completeness of the whole time.
 
     Args:
         rows: Rows of gold/energy_daily from `first` up to, but not with, `end`.
@@ -81,8 +82,10 @@ def totals(rows: pl.DataFrame, site: Site, first: date, end: date) -> dict[str, 
     sums = rows.select(pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in _ADDED_UP).row(0, named=True)
     peak = rows.drop_nulls("peak_kw").sort("peak_kw", "peak_at", descending=[True, False]).head(1)
     currencies = rows.get_column("currency").drop_nulls().unique().to_list()
+    self_consumed_kwh = _self_consumed(sums["production_kwh"], sums["grid_export_kwh"])
     return {
         **sums,
+        "self_consumed_kwh": self_consumed_kwh,
         "currency": currencies[0] if len(currencies) == 1 else None,
         "completeness_ratio": _completeness(rows, site, first, end),
         "derived_channels": sorted({name for names in rows.get_column("derived_channels").drop_nulls().to_list() for name in names}),
@@ -90,8 +93,12 @@ def totals(rows: pl.DataFrame, site: Site, first: date, end: date) -> dict[str, 
         "peak_at": peak.item(0, "peak_at") if peak.height else None,
         "base_load_kw": rows.get_column("base_load_kw").mean(),
         "self_sufficiency_ratio": _self_sufficiency(sums["consumption_kwh"], sums["grid_import_kwh"]),
-        "self_consumption_ratio": _ratio(sums["self_consumed_kwh"], sums["production_kwh"]),
+        "self_consumption_ratio": _ratio(self_consumed_kwh, sums["production_kwh"]),
     }
+
+
+def _self_consumed(production_kwh: float | None, grid_export_kwh: float | None) -> float | None:
+    return None if production_kwh is None or grid_export_kwh is None else max(production_kwh - grid_export_kwh, 0.0)
 
 
 def _self_sufficiency(consumption_kwh: float | None, grid_import_kwh: float | None) -> float | None:

@@ -114,6 +114,19 @@ def test_comparison_reckons_both_periods_and_their_change(api: TestClient, lake:
     assert datetime.fromisoformat(found["as_of"]) <= datetime.now(UTC)
 
 
+def test_ones_own_use_of_a_time_follows_from_its_sums_as_it_does_in_every_row(
+    api: TestClient, lake: Lake, accounts: Accounts, site: Site
+) -> None:
+    first, known = date(2025, 3, 3), {"production_kwh": [5.0, 8.0, 1.0], "grid_export_kwh": [2.0, 10.0, None]}
+    rows = daily(site, first, [3.0, 4.0, 5.0], ["0.6"] * 3).with_columns(
+        **{name: pl.Series(values, dtype=pl.Float64) for name, values in known.items()}, self_consumed_kwh=pl.Series([3.0, 0.0, None])
+    )
+    publish(lake, accounts, "refresh", {"gold/energy_daily": rows, "gold/energy_monthly": months(site, date(2025, 3, 1))}, NOW)
+    (week,) = api.get("/v1/reports/trends/home?interval=week&start_date=2025-03-03&end_date=2025-03-10").json()["points"]
+    # 14 - 12, not 3 + 0: what is lacking on the second day is not cut off, and the third's export is not known.
+    assert (week["self_consumed_kwh"], week["self_consumption_ratio"]) == (2.0, pytest.approx(2.0 / 14.0))
+
+
 def test_comparison_with_a_site_takes_ones_own_alone(api: TestClient, lake: Lake, accounts: Accounts, admin: User, site: Site) -> None:
     other = sites.add_site(accounts, admin, name="B", site_id="b", time_zone="UTC", latitude=0, longitude=0)
     eve = people.add_user(accounts, "eve", PASSWORD, "user")
