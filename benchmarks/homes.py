@@ -13,6 +13,7 @@ from aurora.accounts.database import Accounts
 from aurora.accounts.models import User
 from aurora.lake.migrations import bring_up_to_date
 from aurora.lake.store import Lake, open_lake
+from aurora.lake.tables import TABLES
 from aurora.settings import Settings
 from transform.refresh import Refresher
 
@@ -82,5 +83,5 @@ def readings(ids: list[tuple[str, str]], first: datetime, values: np.ndarray, re
 
 def land(lake: Lake, rows: pl.DataFrame, transaction: tuple[str, int] | None = None) -> None:
     """Commit rows to `bronze/readings`."""
-    schema = pl.DataFrame(lake.delta("bronze/readings").schema().to_arrow().empty_table()).schema
+    schema = pl.DataFrame(TABLES["bronze/readings"].schema.empty_table()).schema
     lake.land("bronze/readings", rows.select([pl.col(name).cast(kind) for name, kind in schema.items()]).to_arrow(), transaction)
