@@ -33,13 +33,14 @@ def test_quarter_is_estimated_by_any_of_its_intervals() -> None:
     assert _qualities(rows) == [M, E, M]
 
 
-def test_interval_that_covers_another_in_part_makes_its_own_time_estimated_alone() -> None:
-    # 10:00 to 10:45 by quarters, then 10:15 to 10:30 once more as an estimate that was received later.
-    rows = [_reading("interval_kwh", AT + place * QUARTER, 0.1, None, 900) for place in range(3)]
-    late = _reading("interval_kwh", AT + QUARTER - MINUTE, 0.1, E, 960, received_at=AT + MINUTE)
-    whole = _reading("interval_kwh", AT + QUARTER, 0.2, E, 900, received_at=AT + MINUTE)
-    assert _qualities([*rows, whole]) == [M, E, M]
-    assert _qualities([*rows, late]) == [E, E, M]
+@pytest.mark.parametrize(("quality", "expected"), [(None, [E, M]), (E, [E, E])])
+def test_interval_that_covers_half_of_another_is_estimated_alone(quality: str | None, expected: list[str]) -> None:
+    # 10:00 to 10:30, of which 10:15 to 10:30 came once more: the first quarter is a share of the half hour, the second a whole one.
+    rows = [
+        _reading("interval_kwh", AT, 0.2, None, 1800),
+        _reading("interval_kwh", AT + QUARTER, 0.1, quality, 900, received_at=AT + MINUTE),
+    ]
+    assert _qualities(rows) == expected
 
 
 @pytest.mark.parametrize("values", [[100.0, 100.1, 100.2, 100.3, 100.4], [100.0, 100.1, 100.2, 100.3, 5.0]])
