@@ -1,8 +1,9 @@
 """Lets go what is past its time: raw readings once what they say is sealed and archived, quarter hours, prices, weather, forecasts.
 
 A device's UTC day of raw readings goes as a whole, when all that arrived for it and for the day after is old enough and was refreshed. Of
-each register the last reading of each local day stays, and all of the two days before those that are still whole, and of days on and beside
-which a decision was taken how to read it; of intervals those stay that reach into a day that is still whole.
+each register the last reading of each local day stays, and all of the days beside those that are still whole, and of days on and beside
+which a decision was taken how to read it; of intervals those stay that reach into a day that is still whole. The silent days after it, of
+which it told as well, are sealed with it.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 # Files whose newest row is older than this before the last sealing hold nothing more that could go.
 SETTLED_AFTER = timedelta(days=10)
 UNIT = ["device_id", "measured_date"]
-UNITS = {"device_id": pl.String, "measured_date": pl.Date, "is_next_sealed": pl.Boolean, "is_later_sealed": pl.Boolean,
+UNITS = {"device_id": pl.String, "measured_date": pl.Date, "next_date": pl.Date, "whole_date": pl.Date, "is_near": pl.Boolean,
          "is_decided": pl.Boolean}  # fmt: skip
 
 Progress = Callable[[int, int, str], None]
@@ -49,8 +50,9 @@ class Aged:
     """Raw readings that may go.
 
     Attributes:
-        units: device_id, measured_date, is_next_sealed and is_later_sealed: whether the next day, and the one after it, go as well;
-            is_decided: whether a meter's reading took a decision on it or a day beside it.
+        units: device_id, measured_date, next_date: the device's next day with readings, whole_date: its next of which they stay, is_near:
+            whether such a day is within two days or is the one before, is_decided: whether a meter's reading took a decision on it or a
+            day beside it.
         until: Everything received by then is old enough.
     """
 
@@ -129,12 +131,24 @@ def _devices_of(snapshot: Snapshot, sites: Sequence[str]) -> list[str]:
 
 
 def _with_neighbours(going: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:
-    """Whether the next days go as well, or have nothing that could stay."""
-    staying = newest.join(going, on=UNIT, how="anti").select(UNIT)
-    for days, name in ((1, "is_next_sealed"), (2, "is_later_sealed")):
-        before = staying.select("device_id", pl.col("measured_date") - timedelta(days=days), pl.lit(value=False).alias(name))
-        going = going.join(before, on=UNIT, how="left").with_columns(pl.col(name).fill_null(value=True))
-    return going
+    """The days of each device beside those that go: next_date, whole_date, is_near."""
+    day = pl.col("measured_date")
+    whole = newest.join(going, on=UNIT, how="anti").select(UNIT)
+    beside = {"next_date": day.shift(-1).over("device_id"), "before_date": day.shift(1).over("device_id")}
+    placed = going.join(newest.sort(UNIT).select(*UNIT, **beside), on=UNIT).sort("measured_date")
+    marked = placed.join_asof(
+        whole.sort("measured_date").with_columns(day.alias("whole_date")),
+        on="measured_date",
+        by="device_id",
+        strategy="forward",
+        check_sortedness=False,
+    )
+    near = [whole.select("device_id", day + timedelta(days=days)) for days in (-2, -1, 1, 2)]
+    follows = going.select(UNIT).join(
+        placed.join(whole.rename({"measured_date": "before_date"}), on=["device_id", "before_date"], how="semi"), on=UNIT, how="semi"
+    )
+    is_near = pl.concat([*near, follows]).unique().with_columns(is_near=True)
+    return marked.drop("before_date").join(is_near, on=UNIT, how="left").with_columns(pl.col("is_near").fill_null(value=False))
 
 
 def _with_decisions(going: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
@@ -152,22 +166,50 @@ def seal(publication: Publication, aged: Aged, max_gap_seconds: dict[str, int], 
         some = dates[begin : begin + DATES_A_COMMIT]
         units = aged.units.filter(pl.col("measured_date").is_in(some))
         found = pl.concat([_energy_of(publication, units, day, aged.until, max_gap_seconds) for day in some])
-        publication.replace(SEALED, found, units.select(UNIT))
+        publication.replace(SEALED, found, pl.concat([units.select(UNIT), found.select(UNIT)]).unique())
         rows += found.height
         progress(min(begin + DATES_A_COMMIT, len(dates)), len(dates), "sealing days")
     return rows
 
 
 def _energy_of(publication: Publication, units: pl.DataFrame, day: date, until: datetime, max_gap_seconds: dict[str, int]) -> pl.DataFrame:
-    devices = units.filter(pl.col("measured_date") == day)["device_id"].to_list()
-    held = _held_after(publication.lake, day, devices, max_gap_seconds)
-    start = datetime.combine(day, datetime.min.time(), UTC)
-    longest = timedelta(seconds=float(held["held_seconds"].max() or 0)) if held.height else timedelta()  # pyright: ignore[reportArgumentType]
-    silver = publication.scan("silver/energy", [Between("interval_start_at", start, start + DAY + longest)])
-    rows = silver.filter(among("device_id", devices)).collect().join(held, on="device_id", how="left")
-    ends = pl.lit(start + DAY) + pl.duration(seconds=pl.col("held_seconds").fill_null(0))
+    """Rows of `silver/sealed`: of the devices' UTC day and what its last sample held after it, and of the silent days behind it."""
+    going = units.filter(pl.col("measured_date") == day)
+    midnight = datetime.combine(day, datetime.min.time(), UTC) + DAY
+    held = _held_after(publication.lake, day, going["device_id"].to_list(), max_gap_seconds)
+    reach = going.join(held, on="device_id", how="left").join(_silent_until(publication.lake, going, midnight), on="device_id").select(
+        "device_id",
+        (pl.lit(midnight) + pl.duration(seconds=pl.col("held_seconds").fill_null(0))).alias("held_until"),
+        "silent_until",
+    )  # fmt: skip
+    latest = reach.select(pl.max_horizontal(pl.col("held_until").max(), pl.col("silent_until").max())).item()
+    rows = publication.scan("silver/energy", [Between("interval_start_at", midnight - DAY, latest)])
+    found = rows.filter(among("device_id", reach["device_id"])).collect().join(reach, on="device_id")
+    own = found.filter(pl.col("interval_start_at") < pl.col("held_until")).with_columns(measured_date=pl.lit(day))
+    silent = found.filter(pl.col("interval_start_at").is_between(pl.lit(midnight), pl.col("silent_until"), closed="left"))
+    dated = silent.with_columns(measured_date=pl.col("interval_start_at").dt.date())
     columns = ("device_id", "channel", "interval_start_at", "energy_kwh", "covered_seconds", "quality", "span_start_at", "span_seconds")
-    return rows.filter(pl.col("interval_start_at") < ends).select(*columns, measured_date=pl.lit(day), received_until=pl.lit(until))
+    return pl.concat([own, dated]).select(*columns, "measured_date", received_until=pl.lit(until))
+
+
+def _silent_until(lake: Lake, going: pl.DataFrame, midnight: datetime) -> pl.DataFrame:
+    """Up to when the days after a device's day are silent and lose what tells of them: device_id, silent_until.
+
+    That is up to its next day with readings, where those go too; where they stay, or none follow, as far as an interval of the day reaches,
+    in whole days.
+    """
+    end = (pl.col("measured_at") + pl.duration(seconds=pl.col("interval_seconds") - 1)).dt.truncate("1d") + DAY
+    intervals = _rows_of(lake, midnight.date() - DAY).filter((pl.col("measure") == "interval_kwh") & among("device_id", going["device_id"]))
+    reached = intervals.group_by("device_id").agg(end.max().alias("reached_at")).collect()
+    next_at = pl.col("next_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    follows = pl.col("next_date").is_not_null() & pl.col("next_date").ne_missing(pl.col("whole_date"))
+    return going.join(reached, on="device_id", how="left").select(
+        "device_id",
+        pl.when(follows)
+        .then(next_at)
+        .otherwise(pl.min_horizontal(next_at, pl.col("reached_at").fill_null(midnight)))
+        .alias("silent_until"),
+    )
 
 
 def _held_after(lake: Lake, day: date, devices: list[str], max_gap_seconds: dict[str, int]) -> pl.DataFrame:
@@ -194,7 +236,7 @@ def release(lake: Lake, aged: Aged, zones: dict[str, str], archive_uri: str, pro
     gone_rows = 0
     for done, day in enumerate(aged.dates, 1):
         files, rows = _files_of(lake, day), _rows_of(lake, day).collect()
-        going = _going(rows, aged.units.filter(pl.col("measured_date") == day), day, aged.until, zones)
+        going = _going(rows, aged.units.filter(pl.col("measured_date") == day), aged.until, zones)
         gone = rows.filter(going)
         if gone.height:
             _archive(gone, day, archive_uri)
@@ -204,19 +246,19 @@ def release(lake: Lake, aged: Aged, zones: dict[str, str], archive_uri: str, pro
     return gone_rows
 
 
-def _going(rows: pl.DataFrame, units: pl.DataFrame, day: date, until: datetime, zones: dict[str, str]) -> pl.Series:
+def _going(rows: pl.DataFrame, units: pl.DataFrame, until: datetime, zones: dict[str, str]) -> pl.Series:
     """Which rows of a UTC day go."""
     marked = rows.with_row_index("place").join(units.drop("measured_date"), on="device_id", how="left").sort("place")
-    next_day = pl.lit(datetime.combine(day, datetime.min.time(), UTC) + DAY)
     ends = pl.col("measured_at") + pl.duration(seconds=pl.col("interval_seconds").fill_null(0))
-    reaches = (pl.col("measure") == "interval_kwh") & (ends > next_day) & ~pl.col("is_next_sealed")
+    whole_at = pl.col("whole_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    reaches = (pl.col("measure") == "interval_kwh") & (ends > whole_at).fill_null(value=False)
     is_register = pl.col("measure") == "register_kwh"
-    near = is_register & (pl.col("is_decided") | ~(pl.col("is_next_sealed") & pl.col("is_later_sealed")))
+    near = is_register & (pl.col("is_decided") | pl.col("is_near"))
     local = pl.concat([_with_local_date(part, zones.get(str(device), "UTC")) for (device,), part in marked.group_by("device_id")])
     known = pl.col("measured_at").filter(pl.col("value").is_not_null())
     last = is_register & (pl.col("measured_at") == known.max().over("device_id", "channel", "local_date")).fill_null(value=False)
     stays = last | near | reaches
-    return local.sort("place").select(going=pl.col("is_next_sealed").is_not_null() & (pl.col("received_at") <= until) & ~stays)["going"]
+    return local.sort("place").select(going=pl.col("is_near").is_not_null() & (pl.col("received_at") <= until) & ~stays)["going"]
 
 
 def _with_local_date(rows: pl.DataFrame, zone: str) -> pl.DataFrame:

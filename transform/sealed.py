@@ -64,14 +64,24 @@ def _held(published: Snapshot, days: pl.DataFrame, device_ids: list[str]) -> pl.
 def _covered_anew(
     held: pl.DataFrame, days: pl.DataFrame, facts: Facts, bronze: Bronze, metering: Metering, devices: pl.DataFrame
 ) -> pl.DataFrame:
-    """How much of each quarter the readings cover that came after the sealing: device_id, channel, interval_start_at, fresh_seconds."""
+    """How much of each quarter the readings cover that came after the sealing: device_id, channel, interval_start_at, fresh_seconds.
+
+    A sample counts on its own UTC day alone: how far into the next one it holds, the samples said that are gone.
+    """
     sealed = held.group_by("device_id", pl.col("measured_date").alias("date")).agg(pl.col("received_until").max())
     ranges, ids = scope.ranges_of_days(days, facts.zones), devices["device_id"].to_list()
     readings = pl.concat([bronze.intervals(ranges, ids), bronze.power(ranges, ids)])
-    dated = readings.with_columns(pl.col("measured_at").dt.date().alias("date")).join(sealed, on=["device_id", "date"], how="left")
-    is_fresh = pl.col("received_until").is_null() | (pl.col("received_at") > pl.col("received_until"))
-    fresh = dated.filter(is_fresh).select(readings.columns)
-    return metering.energy(fresh).quarters.select(*QUARTER, pl.col("covered_seconds").alias("fresh_seconds"))
+    last_at = pl.col("measured_at") + pl.duration(seconds=pl.col("interval_seconds").fill_null(1) - 1)
+    by_date = readings.with_columns(pl.date_ranges(pl.col("measured_at").dt.date(), last_at.dt.date()).alias("date")).explode("date")
+    by_date = by_date.join(held.select("device_id", pl.col("interval_start_at").dt.date().alias("date")).unique(), on=["device_id", "date"])
+    dated = by_date.join(sealed, on=["device_id", "date"], how="left")
+    fresh = dated.filter(pl.col("received_until").is_null() | (pl.col("received_at") > pl.col("received_until")))
+    covered = [
+        metering.energy(rows.select(readings.columns)).quarters.filter(pl.col("interval_start_at").dt.date() == date_)
+        for (date_,), rows in fresh.group_by("date")
+    ]
+    none = metering.energy(readings.head(0)).quarters
+    return pl.concat([none, *covered]).select(*QUARTER, pl.col("covered_seconds").alias("fresh_seconds"))
 
 
 def _energy(
