@@ -4,7 +4,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -18,7 +18,8 @@ from ingestion.messages import EPOCH, ONE_STEP, Block, DeviceState, Reading, Rej
 from ingestion.runs import Runs
 
 READINGS, REJECTED, WEATHER, STATES = "bronze/readings", "bronze/rejected", "bronze/weather", "bronze/device_status"
-SORTED_BY = ("device_id", "channel", "measured_at")
+SERIES = ("device_id", "channel")
+SORTED_BY = (*SERIES, "measured_at")
 
 READING_COLUMNS = pa.schema(
     [
@@ -135,10 +136,11 @@ def _same_time(moment: datetime, rows: int) -> pa.Array:
 
 
 def readings_table(columns: pa.Table, sources: pa.Array | str, received_at: datetime, first_sequence: int = 0) -> pa.Table:
-    """Columns of `bronze/readings` for one commit, sorted as its files are; of one key the later given comes after the earlier.
+    """Columns of `bronze/readings` for one commit, sorted as its files are.
 
-    A reading's place in the commit is its place in that order: from commit to commit a device keeps about the same, so that a day of
-    readings takes less than half of what it takes with places by arrival (1.3 and 3.0 bytes each, 3,000 series by the quarter hour).
+    A reading's place in the commit is that among its series, one series after the other, and within one by arrival: the later given has
+    the greater. From commit to commit a device keeps about the same places, so that a day of readings takes less than half of what it
+    takes with places by arrival alone (1.3 and 3.0 bytes each, 3,000 series by the quarter hour).
 
     Args:
         columns: device_id, channel, measure, measured_at, interval_seconds, value, quality.
@@ -151,16 +153,24 @@ def readings_table(columns: pa.Table, sources: pa.Array | str, received_at: date
     # Hardly any commit holds an estimate, and a column of nothing costs as much to sort as any other.
     is_all_measured = columns["quality"].null_count == rows
     told = columns.drop_columns("quality") if is_all_measured else columns
-    ordered = pl.DataFrame(told.append_column("source", source)).sort(SORTED_BY, maintain_order=True)
+    by_series = pl.DataFrame(told.append_column("source", source)).sort(SERIES, maintain_order=True)
+    numbered = by_series.with_columns(pl.int_range(first_sequence, first_sequence + rows, dtype=pl.Int64).alias("sequence"))
+    ordered = numbered if _rises(numbered) else numbered.sort(SORTED_BY, maintain_order=True)
     table = ordered.with_columns(
         pl.lit(received_at).cast(pl.Datetime("us", "UTC")).alias("received_at"),
-        pl.int_range(first_sequence, first_sequence + rows, dtype=pl.Int64).alias("sequence"),
         pl.col("measured_at").dt.date().alias("measured_date"),
     )
     laid_out = table.to_arrow()
     if is_all_measured:
         laid_out = laid_out.append_column("quality", pa.nulls(rows, pa.string()))
     return laid_out.select(TABLES[READINGS].schema.names).cast(TABLES[READINGS].schema)
+
+
+def _rises(by_series: pl.DataFrame) -> bool:
+    """Whether times rise within each series, as they mostly do: then the rows are in the order of files already."""
+    falls = (by_series["measured_at"].diff() < timedelta(0)).arg_true()
+    before, after = (by_series[places].select(SERIES) for places in (falls - 1, falls))
+    return falls.is_empty() or not before.select(pl.all_horizontal(pl.col(name) == after[name] for name in SERIES).any()).item()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from aurora.errors import Busy
@@ -110,11 +111,23 @@ def test_stamps_begin_above_newest_in_the_lake_when_clock_was_set_back(lake: Lak
     assert bronze.stamps_above(lake).next(NOW) == ahead + timedelta(microseconds=1)
 
 
-def test_sequence_is_place_in_the_sorted_commit_and_date_is_utc(lake: Lake) -> None:
-    times = [datetime(2026, 7, 2, 0, 30, tzinfo=UTC), datetime(2026, 7, 1, 23, 59, 59, 999_999, tzinfo=UTC)]
-    readings = [Reading("m1", "consumption", "power_kw", moment, None, 1.0) for moment in times]
+def test_sequence_follows_arrival_within_each_series_and_date_is_utc(lake: Lake) -> None:
+    late, early = datetime(2026, 7, 2, 0, 30, tzinfo=UTC), datetime(2026, 7, 1, 23, 59, 59, 999_999, tzinfo=UTC)
+    given = [("m2", late), ("m1", late), ("m2", early), ("m1", early), ("m0", early)]
+    readings = [Reading(device, "consumption", "power_kw", moment, None, 1.0) for device, moment in given]
     bronze.land_readings(lake, bronze.Stamps(NOW), bronze.reading_columns(readings), "mqtt", NOW)
     rows = lake.scan(bronze.READINGS).sort("sequence").collect()
-    assert rows.get_column("measured_at").to_list() == sorted(times)
+    assert rows.select("device_id", "measured_at").rows() == [("m0", early), ("m1", late), ("m1", early), ("m2", late), ("m2", early)]
     dates = lake.files(bronze.READINGS).get_column("partition.measured_date").cast(str).sort().to_list()
     assert dates == ["2026-07-01", "2026-07-02"]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_rows_of_a_commit_lie_in_the_order_of_files(lake: Lake, newest_first: bool) -> None:
+    moments = [datetime(2026, 7, 1, tzinfo=UTC) + timedelta(minutes=n) for n in range(50)]
+    given = [(device, moment) for device in ("m2", "m1") for moment in (reversed(moments) if newest_first else moments)]
+    readings = [Reading(device, "consumption", "power_kw", moment, None, 1.0) for device, moment in given]
+    rows = bronze.readings_table(bronze.reading_columns(readings), "mqtt", NOW)
+    places = pl.DataFrame(rows).select("device_id", "measured_at", "sequence")
+    assert places.select("device_id", "measured_at").rows() == [(device, moment) for device in ("m1", "m2") for moment in moments]
+    assert places["sequence"].diff().drop_nulls().is_in([1]).all() != newest_first
