@@ -67,7 +67,7 @@ from aurora.accounts.database import Accounts
 from aurora.lake.store import open_lake
 from ingestion.landing import Landing
 from ingestion.listener import Listener, broker_address
-from ingestion.processes import collect_seldom
+from ingestion.processes import tune_interpreter
 from ingestion.registry import DeviceRegistry
 count = int(sys.argv[1])
 logs.configure("ingestion", "error")
@@ -85,7 +85,7 @@ class Clocked(Listener):
         self.safe += len(tokens)
         if self.safe >= count:
             print(time.perf_counter() - self.first, flush=True)
-collect_seldom()
+tune_interpreter()
 listener = Clocked(broker_address(settings, home), landing, DeviceRegistry(Accounts(settings.resolved_database_url)), settings)
 landing.start()
 listener.start()
