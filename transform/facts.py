@@ -23,7 +23,7 @@ SITE_FACTS_IN_USE = (
     "grid_limit_kw",
 )  # fmt: skip
 DEVICE_FACTS_IN_USE = (
-    "site_id", "kind", "role", "energy_source", "max_gap_seconds", "retired_at", "factor", "channels", "replacements",
+    "site_id", "kind", "role", "energy_source", "interval_seconds", "max_gap_seconds", "retired_at", "factor", "channels", "replacements",
 )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from aurora.accounts import devices
+
 DAY = datetime(2026, 10, 30, tzinfo=UTC)
 NOW = DAY + timedelta(days=6)
 
@@ -32,6 +34,14 @@ def test_longest_gap_counts_from_the_begin_of_the_day_and_to_its_end(neighbourho
 def test_longest_gap_is_that_of_the_channel_that_was_silent_longest(neighbourhood: Any) -> None:
     rows = [*map(_interval, range(24)), *[_interval(hour, "grid_export") for hour in range(22)]]
     assert _gaps(neighbourhood, rows) == {30: (46, 48, 120.0)}
+
+
+def test_what_is_expected_follows_the_interval_that_a_person_tells(neighbourhood: Any) -> None:
+    assert _gaps(neighbourhood, map(_interval, range(24))) == {30: (24, 24, 0.0)}
+    devices.change_device(neighbourhood.accounts, "kolkata-meter", interval_seconds=900)
+    assert _gaps(neighbourhood, []) == {30: (24, 96, 0.0)}
+    devices.change_device(neighbourhood.accounts, "kolkata-meter", interval_seconds=None)
+    assert _gaps(neighbourhood, []) == {30: (24, 24, 0.0)}
 
 
 def test_energy_of_which_nobody_knows_when_it_passed_ends_no_gap(neighbourhood: Any) -> None:
