@@ -75,10 +75,13 @@ class Door:
         if quick is not None:
             self._commit(Decoded(quick))
             return len(quick)
-        content = parse_body(body, content_type)
+        content, bad_lines = parse_body(body, content_type)
         elements = content if isinstance(content, list) else [content]
         self._refuse_foreign(sender, kind, elements)
-        self._commit(self._decode(sender, kind, content))
+        decoded = self._decode(sender, kind, content)
+        if bad_lines:
+            raise turned(_with_bad_lines(decoded, bad_lines))
+        self._commit(decoded)
         return len(elements)
 
     def land_inputs(self, sender: Sender, rows: list[emoncms_http.Row]) -> int:
@@ -176,7 +179,9 @@ class Door:
             # Nothing of it will be stored, and more is not told.
             if faulty >= MOST_SHOWN:
                 break
-        return joined(parts)
+        decoded = joined(parts)
+        metrics.QUANTITIES_IGNORED.labels("aurora").inc(decoded.ignored)
+        return decoded
 
     def _decode_element(self, sender: Sender, kind: str, element: Any, limits: Limits, place: str) -> Decoded:
         field, named = _named(kind, element)
@@ -193,6 +198,13 @@ class Door:
             )
             return refuse_element(element, fault)
         return decoder.decode_element(Message(device, kind, "", b""), limits, element, place)
+
+
+def _with_bad_lines(decoded: Decoded, bad_lines: list[Fault]) -> list[Fault]:
+    """What is wrong with a body some lines of which are no objects, line by line."""
+    places = {fault.field for fault in bad_lines}
+    others = [fault for rejection in decoded.rejections for fault in rejection.faults if fault.field not in places]
+    return sorted([*bad_lines, *others], key=lambda fault: int(fault.field[1:].partition("]")[0]))
 
 
 def _named(kind: str, element: Any) -> tuple[str, Any]:

@@ -209,11 +209,11 @@ def decode_element(message: Message, limits: Limits, element: Any, place: str, w
     (look.weather if message.kind == "weather" else look.readings)(element)
     if look.faults:
         return Decoded(rejections=(rejection_of(json.dumps(element).encode() if written is None else written, tuple(look.faults)),))
-    return Decoded(look.found, look.found_weather)
+    return Decoded(look.found, look.found_weather, ignored=look.ignored)
 
 
 class _Look:
-    """A closer look at one element: collects what it says and every fault in it."""
+    """A closer look at one element: collects what it says and every fault in it, and counts what belongs with the other kind."""
 
     def __init__(self, message: Message, limits: Limits, place: str) -> None:
         self.device = message.device
@@ -222,6 +222,7 @@ class _Look:
         self.faults: list[Fault] = []
         self.found: list[Reading] = []
         self.found_weather: list[WeatherValue] = []
+        self.ignored = 0
 
     def fault(self, field: str, reason: str, sentence: str) -> None:
         """Note a bad field."""
@@ -232,6 +233,7 @@ class _Look:
         """Look at one reading or one set of interval energies."""
         if not self._is_object(element):
             return
+        self.ignored = sum(name in element for name in QUANTITIES)
         self._sender(element, "device_id")
         for field in ENERGY_FIELDS if "value" in element else ():
             if field in element:
@@ -296,6 +298,7 @@ class _Look:
         """Look at the weather quantities of one time."""
         if not self._is_object(element):
             return
+        self.ignored = sum(name in element for name in ("value", *ENERGY_FIELDS))
         self._sender(element, "station_id")
         is_forecast = element.get("is_forecast", False)
         if not isinstance(is_forecast, bool):

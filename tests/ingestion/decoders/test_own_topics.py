@@ -132,3 +132,13 @@ def test_object_with_a_value_and_energies_is_refused_and_nothing_of_it_lost(mome
 def test_field_that_means_nothing_here_is_passed_over() -> None:
     element = {"measured_at": NOW.isoformat(), "channel": "consumption", "measure": "power_kw", "value": 1.5, "unit": "kW"}
     assert [len(said("readings", one).readings) for one in (element, [element, element])] == [1, 2]
+
+
+def test_quantities_that_belong_on_the_other_topic_are_counted_as_ignored() -> None:
+    at = NOW.isoformat()
+    energies = said("readings", {"timestamp": (NOW - timedelta(hours=1)).isoformat(), "consumption_kwh": 0.4, "temperature_celsius": 8.5})
+    assert ([one.channel for one in energies.readings], energies.ignored) == (["consumption"], 1)
+    weather = said("weather", [{"measured_at": at, "temperature_celsius": 8.5, "production_kwh": 0.1, "value": 3}] * 2)
+    assert (len(weather.weather), weather.ignored) == (2, 4)
+    reading = {"measured_at": at, "channel": "consumption", "measure": "power_kw", "value": 1.5}
+    assert [said("readings", one).ignored for one in (reading, [reading], reading | {"unit": "kW"})] == [0, 0, 0]
