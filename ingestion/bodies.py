@@ -44,25 +44,25 @@ def is_by_line(content_type: str) -> bool:
     return any(name in content_type for name in LINES)
 
 
-def parse_body(body: bytes, content_type: str) -> Any:
-    """What a body says: an object, an array, or the objects of its lines.
+def parse_body(body: bytes, content_type: str) -> tuple[Any, list[Fault]]:
+    """What a body says: an object, an array, or the objects of its lines; and the lines that are none, which stand as null among them.
 
     Lines are expected where the content type names them, and tried where the whole is no JSON.
 
     Raises:
-        Turned: 400 where it is neither; names the bad lines by index. 413 where it holds more than is taken at once.
+        Turned: 400 where it is neither. 413 where it holds more than is taken at once.
     """
     if not is_by_line(content_type):
         content, fault = json_text.parse_json(body)
         if fault is None:
-            return content
+            return content, []
         if not body.lstrip()[:1] == b"{" or b"\n" not in body.strip():
             raise turned([fault])
     return _lines(body)
 
 
-def _lines(body: bytes) -> list[Any]:
-    """The objects that stand one a line. Raises Turned as `parse_body` does."""
+def _lines(body: bytes) -> tuple[list[Any], list[Fault]]:
+    """The objects that stand one a line, null for a line that is none, and those by index. Raises Turned as `parse_body` does."""
     if body.count(b"\n") > json_text.MOST_ELEMENTS:
         raise turned([json_text.TOO_MANY])
     found: list[Any] = []
@@ -71,16 +71,13 @@ def _lines(body: bytes) -> list[Any]:
         if not (text := line.strip(b" \t\r\x1e")):
             continue
         content, fault = json_text.parse_json(text)
-        if fault is not None or not isinstance(content, dict):
+        is_object = fault is None and isinstance(content, dict)
+        if not is_object:
             faults.append(Fault(f"[{len(found)}]", "not_json", "The line is not one JSON object."))
-            if len(faults) >= MOST_SHOWN:
-                break
-        found.append(content)
+        found.append(content if is_object else None)
     if not found:
-        faults = faults or [Fault("", "not_json", "The body is empty.")]
-    if faults:
-        raise turned(faults)
-    return found
+        raise turned([Fault("", "not_json", "The body is empty.")])
+    return found, faults
 
 
 async def read_body(request: "Request", most_bytes: int) -> bytes:

@@ -82,6 +82,10 @@ def test_bad_lines_are_named_and_nothing_is_stored(http, new_device, lake: Lake)
     broken = http.post(ENERGY, content=lines(reading(1.0), "{", "[1]"), headers=headers)
     assert broken.status_code == 400
     assert [(one["field"], one["reason"]) for one in broken.json()["detail"]] == [("[1]", "not_json"), ("[2]", "not_json")]
+    mixed = http.post(ENERGY, content=lines(reading(-2.0), "5", reading(1.0), reading(-1.0), "{"), headers=headers)
+    assert [(one["field"], one["reason"]) for one in mixed.json()["detail"]] == [
+        ("[0].value", "negative"), ("[1]", "not_json"), ("[3].value", "negative"), ("[4]", "not_json"),
+    ]  # fmt: skip
     negative = http.post(ENERGY, content=lines(reading(1.0), reading(-1.0)), headers=headers)
     assert [(one["field"], one["reason"]) for one in negative.json()["detail"]] == [("[1].value", "negative")]
     assert http.post(ENERGY, content="{]", headers=headers).status_code == 400
