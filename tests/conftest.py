@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from aurora.accounts.people import passwords
 from aurora.home import Home
 from aurora.lake.store import Lake
 from aurora.settings import Settings
-from tests import prepared
+from tests import ports, prepared
 
 IS_CI = os.environ.get("CI") == "true"
 IS_TRIALS = os.environ.get("AURORA_TIER") == "trials"
@@ -97,13 +96,7 @@ def count() -> Callable[[int, int], int]:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """A function that names a TCP port nobody listens on."""
-
-    def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return probe.getsockname()[1]
-
-    return find
+    return ports.free_port
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from aurora.home import Home
 from aurora.lake.store import Lake
 from aurora.lake.tables import TABLES
 from aurora.settings import Settings
+from tests.ports import free_port
 from tests.prepared import accounts_of, lake_of
 
 ROOT = Path(__file__).parents[2]
@@ -65,12 +65,6 @@ def set_up(folder: Path, **given: object) -> tuple[Settings, Home, Accounts, Lak
     )
     devices.add_device(accounts, site.site_id, name="Meter", kind="meter", device_id="meter-1")
     return settings, home, accounts, lake, user, site
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def start(module: str, folder: Path, **environment: str) -> subprocess.Popen:

@@ -20,7 +20,8 @@ from aurora.accounts.database import Accounts
 from aurora.lake.store import open_lake
 from aurora.settings import Settings
 from orchestration.running import dagster_programs
-from tests.app.running import ROOT, free_port
+from tests.app.running import ROOT
+from tests.ports import free_port
 
 PASSWORD = "correct horse battery"
 STARTS_WITHIN_SECONDS = 90

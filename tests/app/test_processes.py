@@ -23,7 +23,8 @@ from aurora.home import Home
 from aurora.lake.store import Lake
 from aurora.settings import Settings
 from orchestration.running import supervisor
-from tests.app.running import free_port, set_up, start, stop, wait_until_healthy
+from tests.app.running import set_up, start, stop, wait_until_healthy
+from tests.ports import free_port
 
 PROCESSES = [("app.server", "AURORA_APP_PORT", "app"), ("app.api.server", "AURORA_API_PORT", "api")]
 RUNS = [(app.server.run, "app_port"), (app.api.server.run, "api_port")]

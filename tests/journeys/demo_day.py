@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,26 +15,17 @@ import paho.mqtt.client as mqtt
 import psutil
 
 from orchestration.running.environment import end_with_parent
+from tests.ports import free_port
 
 AURORA = [sys.executable, "-m", "orchestration.cli"]
 READY_SECONDS = 240
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 class Demo:
     """A running demo in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        app, api, ingest, dagster, broker = _free_ports(5)
+        app, api, ingest, dagster, broker = (free_port() for _ in range(5))
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("AURORA_")} | {
             "AURORA_HOME": str(folder), "AURORA_APP_PORT": str(app), "AURORA_API_PORT": str(api), "AURORA_INGEST_PORT": str(ingest),
             "AURORA_DAGSTER_PORT": str(dagster), "AURORA_MQTT_PORT": str(broker), "HOME": str(folder / "nobody"),
