@@ -7,13 +7,16 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from aurora.errors import Busy
+from aurora.lake.migrations import bring_up_to_date
 from aurora.lake.store import Lake
 from aurora.settings import Settings
 from ingestion import bronze
 from ingestion.landing import Landing
 from ingestion.messages import Decoded, Fault, Reading, Rejection
+from tests.kernel.test_lake_migrations import first_schema, lake_of_first_schema
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -131,3 +134,17 @@ def test_rows_of_a_commit_lie_in_the_order_of_files(lake: Lake, newest_first: bo
     places = pl.DataFrame(rows).select("device_id", "measured_at", "sequence")
     assert places.select("device_id", "measured_at").rows() == [(device, moment) for device in ("m1", "m2") for moment in moments]
     assert places["sequence"].diff().drop_nulls().is_in([1]).all() != newest_first
+
+
+def test_lake_of_the_first_schema_takes_estimates_beside_what_it_has(tmp_path: Path) -> None:
+    lake, schema = lake_of_first_schema(tmp_path / "old"), first_schema(bronze.READINGS)
+    old = bronze.readings_table(bronze.reading_columns(one(1.0).readings), "mqtt", NOW).select(schema.names)
+    write_deltalake(lake.storage.table_uri(bronze.READINGS), old, mode="append")
+    bring_up_to_date(lake)
+    estimate = Reading("m1", "consumption", "power_kw", NOW + timedelta(seconds=1), None, 2.0, "estimated")
+    bronze.land_readings(lake, bronze.stamps_above(lake), bronze.reading_columns([estimate]), "mqtt", NOW)
+    told = [(1.0, None), (2.0, "estimated")]
+    assert lake.scan(bronze.READINGS).sort("value").select("value", "quality").collect().rows() == told
+    lake.rewrite(bronze.READINGS, lake.files(bronze.READINGS))
+    by_others = DeltaTable(lake.storage.table_uri(bronze.READINGS)).to_pyarrow_table(columns=["value", "quality"]).to_pylist()
+    assert sorted(tuple(row.values()) for row in by_others) == told
