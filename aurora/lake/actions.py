@@ -24,10 +24,15 @@ STATISTICS = frozenset(
 )
 
 
+def told_columns(rows: pa.Table, table: LakeTable) -> list[str]:
+    """Columns by whose least and greatest values files and groups of rows are left out."""
+    wanted = STATISTICS | set(table.key) | set(table.scope)
+    return [name for name in rows.schema.names if name in wanted]
+
+
 def statistics_of(rows: pa.Table, table: LakeTable) -> str:
     """Statistics of a file as Delta keeps them, by which readers leave files out: the rows, least and greatest values, nulls."""
-    wanted = STATISTICS | set(table.key) | set(table.scope)
-    columns = {name: rows[name] for name in rows.schema.names if name in wanted}
+    columns = {name: rows[name] for name in told_columns(rows, table)}
     ends = {name: _ends(column) for name, column in columns.items()}
     valued = [name for name, (least, _) in ends.items() if least is not None]
     return json.dumps(

@@ -11,9 +11,7 @@ Delta reader sees them and nothing is read again by Delta itself.
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,31 +20,25 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake.transaction import RemoveAction
 
 from aurora.errors import Damaged, Gone, NotReady
-from aurora.lake.actions import add_again, may_hold, partition_of, remove, statistics_of, with_checksum
-from aurora.lake.checksums import checked_name
+from aurora.lake.actions import add_again, may_hold, partition_of, remove, with_checksum
 from aurora.lake.damage import Whole, damage_of_log
 from aurora.lake.layout import blocks, conform, conform_frame
 from aurora.lake.schemas import SCHEMA_VERSION, refuse_later, refuse_older
 from aurora.lake.storage import Storage, open_storage
 from aurora.lake.tables import TABLES, LakeTable
+from aurora.lake.writing import Writer
 
 # What the place of the lake may raise and what may pass: a full disk, a network that is away, a commit that lost a race, a log put right.
 PASSING_ERRORS = (OSError, DeltaError, pa.ArrowException, Damaged)
-WRITERS = 4
-BRONZE_ROW_GROUP = 60_000
 WITHDRAWAL = "withdrawal"
 # Above every number under which rows of a source are landed, so that none can follow its withdrawal.
 WITHDRAWN = 2**62
-RISING = frozenset({"sequence"})
-GOLD_ROW_GROUP = 8_192
 
 
 @dataclass(frozen=True)
@@ -101,6 +93,10 @@ class Lake:
     _current: set[str] = field(default_factory=set, repr=False)
     _whole: Whole = field(default_factory=Whole, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    @property
+    def _writer(self) -> Writer:
+        return Writer(self.storage, self.sync)
 
     def create_tables(self) -> None:
         """Create what is missing of all declared tables, with their schema version as a property."""
@@ -226,7 +222,7 @@ class Lake:
             opened = self.delta(name)
             if transaction is not None and (opened.transaction_version(transaction[0]) or 0) >= transaction[1]:
                 return opened.version()
-        adds = self._write(table, rows.cast(table.schema), BRONZE_ROW_GROUP)
+        adds = self._writer.parts_of(table, rows.cast(table.schema))
         # Only now: the commit reads every entry of the log since the table was opened, and none must be taken away meanwhile.
         opened = self.delta(name)
         self._commit(table, opened, adds, CommitProperties(app_transactions=[Transaction(*transaction)] if transaction else None))
@@ -269,7 +265,7 @@ class Lake:
         """
         table = TABLES[name]
         opened = self.delta(name)
-        adds = self._write_all(table, parts)
+        adds = self._writer.all_of(table, parts)
         base, current = self.files(name, base_version), self.files(name)
         staying = set(base.get_column("path")) - set(gone.get_column("path"))
         adds += [add_again(row) for row in base.filter(pl.col("path").is_in(list(staying - set(current.get_column("path"))))).to_dicts()]
@@ -292,7 +288,7 @@ class Lake:
         opened = self.delta(name)
         rows = self._scan_files(table, files["path"].to_list()).collect() if kept is None else kept
         arrow, partition = conform(rows.sort(table.sort or table.key), table), partition_of(files.row(0, named=True))
-        adds = [self._write_file(table, arrow, partition, BRONZE_ROW_GROUP)] if arrow.num_rows else []
+        adds = [self._writer.file_of(table, arrow, partition)] if arrow.num_rows else []
         for add in adds:
             add.data_change = False
         now = int(time.time() * 1000)
@@ -330,7 +326,7 @@ class Lake:
             gone += row["num_records"] - kept.height
             actions.append(remove(row))
             if kept.height:
-                actions.append(self._write_file(table, conform(kept, table), partition_of(row), BRONZE_ROW_GROUP))
+                actions.append(self._writer.file_of(table, conform(kept, table), partition_of(row)))
         mark = {"aurora": WITHDRAWAL, "source": source}
         self._commit(table, opened, actions, CommitProperties(custom_metadata=mark, app_transactions=[Transaction(source, WITHDRAWN)]))
         return gone
@@ -338,58 +334,6 @@ class Lake:
     def _untouched(self, table: LakeTable, paths: list[str], scope: pl.DataFrame | None) -> pl.DataFrame:
         frame = self._scan_files(table, paths)
         return frame.collect() if scope is None else frame.join(scope.lazy(), on=list(table.scope), how="anti").collect()
-
-    def _write_all(self, table: LakeTable, parts: Iterable[pa.Table]) -> list[AddAction]:
-        """Write a file of each part, some at once; no more parts are asked for meanwhile than are being written."""
-        adds, writing = list[AddAction](), deque[Future[list[AddAction]]]()
-        with ThreadPoolExecutor(WRITERS) as pool:
-            for part in parts:
-                writing.append(pool.submit(self._write, table, part, GOLD_ROW_GROUP))
-                if len(writing) == WRITERS:
-                    adds += writing.popleft().result()
-            return adds + [add for one in writing for add in one.result()]
-
-    def _write(self, table: LakeTable, rows: pa.Table, row_group: int) -> list[AddAction]:
-        if rows.num_rows == 0:
-            return []
-        if not table.partition:
-            return [self._write_file(table, rows, {}, row_group)]
-        column = table.partition[0]
-        ordered = rows if _is_sorted(rows[column]) else rows.sort_by(column)
-        runs = pc.run_end_encode(ordered[column].combine_chunks())
-        ends = runs.run_ends.to_pylist()
-        values, starts = runs.values.to_pylist(), [0, *ends[:-1]]
-        bare = ordered.drop_columns(list(table.partition))
-
-        def write(run: tuple[Any, int, int]) -> AddAction:
-            value, start, end = run
-            return self._write_file(table, bare.slice(start, end - start), {column: str(value)}, row_group)
-
-        with ThreadPoolExecutor(WRITERS) as pool:
-            return list(pool.map(write, zip(values, starts, ends, strict=True)))
-
-    def _write_file(self, table: LakeTable, rows: pa.Table, partition: dict[str, str | None], row_group: int) -> AddAction:
-        folder = "".join(f"{column}={value}/" for column, value in partition.items())
-        # What rises from row to row is kept as differences: instants, and places in a commit.
-        rising = [f.name for f in rows.schema if pa.types.is_timestamp(f.type) or f.name in RISING]
-        others = [f.name for f in rows.schema if f.name not in rising and not pa.types.is_nested(f.type)]
-        content = pa.BufferOutputStream()
-        pq.write_table(
-            rows,
-            content,
-            compression="zstd",
-            compression_level=3,
-            use_dictionary=others,
-            column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
-            row_group_size=row_group,
-        )
-        whole = memoryview(content.getvalue())
-        path = f"{folder}{checked_name(whole)}"
-        target = f"{table.name}/{path}"
-        self.storage.write_bytes(target, whole)
-        if self.sync:
-            self.storage.sync(target)
-        return AddAction(path, len(whole), partition, int(time.time() * 1000), True, statistics_of(rows, table))
 
     def _commit(self, table: LakeTable, opened: DeltaTable, actions: list[Any], properties: CommitProperties) -> None:
         with self._lock:
@@ -407,10 +351,6 @@ class Lake:
             opened.update_incremental()
         if self.sync:
             self.storage.sync(f"{table.name}/_delta_log/{opened.version():020d}.json")
-
-
-def _is_sorted(days: pa.ChunkedArray) -> bool:
-    return not pc.any(pc.less(days.slice(1), days.slice(0, len(days) - 1))).as_py()
 
 
 def open_lake(uri: str, *, sync: bool = False, scratch: Path | None = None) -> Lake:
