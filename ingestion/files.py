@@ -16,6 +16,7 @@ from aurora.accounts.database import Accounts
 from aurora.accounts.facts import DeviceRole
 from aurora.accounts.models import Device, Load, Site
 from aurora.domain.mapping import Mapping, Wishes, looks_like_energies, looks_like_totals, propose
+from aurora.domain.meters.readings import is_estimated
 from aurora.errors import Refused
 from aurora.lake.store import Between, Lake
 from aurora.settings import Settings
@@ -247,14 +248,20 @@ def _bronze_between(lake: Lake, readings: pl.DataFrame) -> pl.LazyFrame:
     return frame.filter(pl.col("measured_at") <= high)
 
 
+def _rises(readings: pl.DataFrame) -> bool:
+    """Whether the readings of each series follow one another in time, so that none is there twice."""
+    parts = readings.select(KEY).partition_by(*(column for column in KEY if column != "measured_at"))
+    return all((part["measured_at"].diff().drop_nulls() > timedelta(0)).all() for part in parts)
+
+
 def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """The readings that bronze does not have yet as the newest of their key, and the imports that brought the others.
 
     The same value that was estimated and is measured now, or the reverse, is another reading. Of several readings of one key in the file
     the last counts: where bronze has that one, it has the others.
     """
-    same = [*KEY, "interval_seconds", "value", "quality"]
-    is_rising = (readings.get_column("measured_at").diff().drop_nulls() > timedelta(0)).all()
+    same = [*KEY, "interval_seconds", "value", "is_estimated"]
+    is_rising = _rises(readings)
     once = readings if is_rising else readings.unique(same, keep="last", maintain_order=True)
     if once.is_empty() or not device_id:
         return once, []
@@ -263,6 +270,7 @@ def _not_yet_known(lake: Lake, device_id: str, readings: pl.DataFrame) -> tuple[
         .filter(pl.col("device_id") == device_id)
         .sort("received_at", "sequence", "source", "value")
         .unique(KEY, keep="last")
+        .with_columns(is_estimated())
         .select(*same, "source")
         .collect()
     )
