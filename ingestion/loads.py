@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aurora import metrics
+from aurora.domain.channels import ESTIMATED
 from aurora.lake.store import Lake
 from ingestion import bronze
 from ingestion.messages import Fault, Rejection
@@ -40,7 +41,7 @@ def land_load(lake: Lake, stamps: bronze.Stamps, state: Path, load_id: str, devi
         state: Folder of dlt's state.
         load_id: Becomes the source `import:<load_id>`.
         device_id: Whose readings they are.
-        readings: channel, measure, measured_at, interval_seconds, value, quality, in the file's order.
+        readings: channel, measure, measured_at, interval_seconds, value, is_estimated, in the file's order.
         now: Our clock.
     """
     if readings.is_empty():
@@ -83,7 +84,8 @@ def _run_pipeline(
 
 
 def _columns(readings: pl.DataFrame, device_id: str) -> pa.Table:
-    frame = readings.select(pl.lit(device_id).alias("device_id"), *bronze.READING_COLUMNS.names[1:])
+    quality = pl.when("is_estimated").then(pl.lit(ESTIMATED)).alias("quality")
+    frame = readings.with_columns(pl.lit(device_id).alias("device_id"), quality).select(bronze.READING_COLUMNS.names)
     return frame.to_arrow().cast(bronze.READING_COLUMNS)
 
 

@@ -20,7 +20,7 @@ SERIES = frozenset(
 )
 MOST_SERIES_SHOWN = 3
 
-READ = ("line", "column", "channel", "measure", "measured_at", "interval_seconds", "value", "quality")
+READ = ("line", "column", "channel", "measure", "measured_at", "interval_seconds", "value", "is_estimated")
 REFUSED = ("line", "column", "channel", "measure", "time", "value", "reason")
 
 
@@ -30,7 +30,7 @@ class Readout:
 
     Attributes:
         readings: One row per good cell, in the file's order: line, column, channel, measure, measured_at (UTC), interval_seconds, value,
-            quality (`estimated`; null: as measured).
+            is_estimated (the file says that it was not simply measured).
         refused: One row per bad cell: line, column, channel, measure, time (as written; in UTC where it lies ahead), value (as written),
             reason.
         read: Cells that hold something.
@@ -106,7 +106,7 @@ def _as_measured(good: pl.DataFrame, mapping: Mapping, usual: int | None, *, has
         pl.when(is_interval).then(seconds).alias("interval_seconds"),
         pl.when(is_interval).then(start).otherwise(at).alias("measured_at"),
         pl.col("number").alias("value"),
-        pl.lit(None, pl.String).alias("quality"),
+        pl.lit(value=False).alias("is_estimated"),
     )
 
 

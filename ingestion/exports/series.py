@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import polars as pl
 
-from aurora.domain.channels import ESTIMATED
 from aurora.domain.mapping import UNIT_TO_KILO, ColumnMeaning, Mapping, Wishes
 from ingestion.tables import READ, REFUSED, Readout, ambiguous_hours, fault_of_number
 from ingestion.written_times import day_starts, utc_of_walls, zone_of
@@ -82,9 +81,8 @@ class Series:
             "line", maintain_order=True
         )
         # Whatever a file says of a value beyond that it was measured, it is no measurement.
-        quality = pl.when(pl.col("quality").is_not_null()).then(pl.lit(ESTIMATED)).alias("quality")
         named = {"moment": "measured_at", "seconds": "interval_seconds"}
-        readings = good.rename(named).with_columns(quality).sort("line", maintain_order=True)
+        readings = good.rename(named).with_columns(is_estimated=pl.col("quality").is_not_null()).sort("line", maintain_order=True)
         return Readout(
             readings.select(*READ),
             refused.with_columns(pl.col("text").alias("value")).select(*REFUSED),
