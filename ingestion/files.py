@@ -66,7 +66,8 @@ def import_file(
         file: What to import.
         site: Id or unique name of the site.
         device: Lands on this device instead of the site's import device.
-        role: `check` or `sub`: lands on an import device of that role, beside what main devices measure.
+        role: `check` or `sub`: lands on an import device of that role, beside what main devices measure. `main` with a device: adds to
+            what other main devices measure at the same time.
         time_column: Name of the time column.
         time_zone: Zone of times without offset.
         unit: `Wh kWh MWh W kW`, for all channel columns.
@@ -89,11 +90,12 @@ def import_file(
     content = _understood(lake, accounts, place, file, given, moment + timedelta(seconds=settings.future_seconds))
     told(1, 4, "comparing")
     target = _target(accounts, place, device, role, is_dry=True)
-    if device is None and target.role == "main":
+    fresh, known_from = _not_yet_known(lake, target.device_id, content.readout.readings)
+    is_said_to_add = device is not None and role == "main"
+    if target.role == "main" and not is_said_to_add and not fresh.is_empty():
         _refuse_rivals(lake, accounts, place, target.device_id, content.readout.readings)
     if not dry_run:
         target = _target(accounts, place, device, role, is_dry=False)
-    fresh, known_from = _not_yet_known(lake, target.device_id, content.readout.readings)
     told(2, 4, "landing")
     if dry_run:
         told(4, 4, "done")
@@ -237,7 +239,8 @@ def _refuse_rivals(lake: Lake, accounts: Accounts, site: Site, own_id: str, read
         device_id, channel, at = found
         raise Refused(
             f"{device_id} already measures {channel} at {at.isoformat()} and the two would be added up."
-            f" Put the file on that device with --device {device_id}, or beside it with --role check or --role sub."
+            f" Put the file on that device with --device {device_id}, beside it with --role check or --role sub and no --device,"
+            " or where both count with --role main and a --device of its own."
         )
 
 

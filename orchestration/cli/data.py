@@ -79,7 +79,7 @@ def import_file(
     load_id: Annotated[str | None, typer.Argument(help="After undo: which import to take back.")] = None,
     site: Annotated[str | None, typer.Option(help="Id or unique name of the site.")] = None,
     device: Annotated[str | None, typer.Option(help="Land on this device instead of the site's own import device.")] = None,
-    role: Annotated[str | None, typer.Option(help="sub or check: beside what main devices measure.")] = None,
+    role: Annotated[str | None, typer.Option(help="sub or check: beside main devices. main, with --device: adds to others.")] = None,
     time_column: Annotated[str | None, typer.Option(help="Name of the time column.")] = None,
     time_zone: Annotated[str | None, typer.Option(help="Zone of times without offset, such as Europe/Berlin.")] = None,
     unit: Annotated[str | None, typer.Option(help="Wh, kWh, MWh, W or kW")] = None,

@@ -190,6 +190,22 @@ def test_import_refused_where_another_main_device_measures_the_same(load, lake: 
     assert load(later, name="later.csv").new == 2
 
 
+def test_named_device_is_asked_for_rivals_as_well(load, lake: Lake, accounts, site) -> None:
+    for name in ("meter-1", "meter-2"):
+        devices.add_device(accounts, site.site_id, name=name, kind="meter", device_id=name)
+    devices.add_device(accounts, site.site_id, name="Below", kind="meter", device_id="below", role="sub")
+    text = _hours(0, 5)
+    load(text, device="meter-1")
+    for flags in ({}, {"dry_run": True}, {"role": "check"}):
+        with pytest.raises(Refused, match=r"meter-1 already measures consumption .* --device meter-1, beside it .* with --role main"):
+            load(text, device="meter-2", **flags)
+    assert len(landed(lake)) == 5
+    assert load(text, device="below").new == 5
+    assert load(text.replace(",1\n", ",7\n"), device="meter-1").new == 1
+    assert load(text, device="meter-2", role="main").new == 5
+    assert load(text, device="meter-2").known == 5
+
+
 def test_foreign_encodings_and_delimiters_read(load) -> None:
     rows = "2026-10-01T00:00:00Z{0}1,5\n2026-10-01T01:00:00Z{0}2,5\n"
     for name, delimiter, encoding in (("a", ";", "cp1252"), ("b", "\t", "utf-16"), ("c", ";", "utf-8-sig")):
