@@ -77,10 +77,9 @@ def synchronise(publication: Publication, accounts: Accounts, now: datetime) -> 
         ],
     )
     since = _calendars_changed(publication, sites)
-    changed = set(_update(publication, "dims/sites", "site_id", sites, SITE_FACTS_IN_USE, now).get("site_id", [])) - set(since)
+    changed = _update(publication, "dims/sites", "site_id", sites, SITE_FACTS_IN_USE, now) - set(since)
     sites = with_calendar(sites)
-    moved = _update(publication, "dims/devices", "device_id", devices, DEVICE_FACTS_IN_USE, now)
-    changed |= set(moved.get("site_id", []))
+    changed |= _update(publication, "dims/devices", "device_id", devices, DEVICE_FACTS_IN_USE, now)
     repriced = _replace_prices(publication, prices)
     changed |= set(sites.filter(pl.col("tariff_id").is_in(repriced))["site_id"])
     of_files = [device.device_id for device in every_device if device.is_import]
@@ -147,9 +146,7 @@ def _frame(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=pl.Schema(TABLES[table].schema))
 
 
-def _update(
-    publication: Publication, table: str, key: str, facts: pl.DataFrame, in_use: tuple[str, ...], now: datetime
-) -> dict[str, list[str]]:
+def _update(publication: Publication, table: str, key: str, facts: pl.DataFrame, in_use: tuple[str, ...], now: datetime) -> set[str]:
     """Close the rows whose facts changed and open new ones; returns the sites (before and after) whose facts in use changed."""
     held = publication.scan(table).collect()
     open_rows = held.filter(pl.col("valid_until").is_null())
@@ -157,7 +154,7 @@ def _update(
     same = facts.join(open_rows, on=compared, how="semi", nulls_equal=True)
     fresh = facts.join(same, on=key, how="anti")
     if fresh.is_empty() and open_rows.height == facts.height:
-        return {}
+        return set()
     known = set(held[key])
     fresh = fresh.with_columns(
         pl.when(pl.col(key).is_in(list(known)))
@@ -173,7 +170,7 @@ def _update(
     _write_all(publication, table, pl.concat([closed.select(facts.columns), fresh.select(facts.columns)]))
     before = open_rows.join(facts, on=[key, *in_use], how="anti", nulls_equal=True)
     after = facts.filter(pl.col(key).is_in(list(known))).join(open_rows, on=[key, *in_use], how="anti", nulls_equal=True)
-    return {"site_id": pl.concat([before["site_id"], after["site_id"]]).unique().to_list()}
+    return {*before["site_id"], *after["site_id"]}
 
 
 def _replace_prices(publication: Publication, prices: pl.DataFrame) -> list[str]:

@@ -21,6 +21,7 @@ from transform import (
     compaction,
     facts,
     gold,
+    judge,
     measured,
     metered,
     metering,
@@ -118,11 +119,41 @@ class Refresher:
                 publication = manifest.begin(self.lake, lease, "full" if full else "refresh", version, now)
                 with _logged(publication.refresh_id):
                     run = _Run(self, publication, now or datetime.now(UTC), progress or _silent)
-                    piece = run.publish(full, budget_seconds)
+                    piece, consumed = run.publish(full, budget_seconds)
                 done = piece if done is None else done.followed_by(piece)
                 is_late = budget_seconds is not None and time.monotonic() - began > budget_seconds
-                if run.consumed >= goal or is_late:
+                if consumed >= goal or is_late:
                     return done
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """What came to bronze since the publication before.
+
+    Attributes:
+        rows: New rows; where everything is rebuilt the newest of each device.
+        withdrawn: Rows that were taken back.
+        readings: How many are read.
+        until: Newest commit among them.
+        is_whole: Whether everything is rebuilt.
+    """
+
+    rows: pl.DataFrame
+    withdrawn: pl.DataFrame
+    readings: int
+    until: int
+    is_whole: bool
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """What days are rebuilt from."""
+
+    known: Facts
+    bronze: Bronze
+    metering: metering.Metering
+    refused: Refused
+    reasons: reasons.Reasons
 
 
 class _Run:
@@ -133,110 +164,109 @@ class _Run:
         self.accounts, self.workbench = refresher.accounts, workbench.of_home(refresher.home)
         self.silver_since = (now - timedelta(days=refresher.settings.silver_days)).date()
         self.bronze_since = now - timedelta(days=refresher.settings.bronze_days)
+        self.before = Bronze(self.lake, publication.before.consumed.get(READINGS, 0))
         self.seconds: dict[str, float] = {}
-        self.withdrawn = self.lake.scan(READINGS, paths=[]).collect()
-        self.is_whole = False
-        self.consumed = 0
 
-    def publish(self, full: bool, budget_seconds: float | None) -> Refreshed:  # noqa: FBT001
+    def publish(self, full: bool, budget_seconds: float | None) -> tuple[Refreshed, int]:  # noqa: FBT001
+        """Rebuild and publish; returns what it did, and the newest commit of bronze that is in it."""
         with self._timed("compact"):
             compaction.compact_bronze(self.lake)
         with self._timed("changes"):
             known = facts.synchronise(self.publication, self.accounts, self.now)
-            self.refused = Refused.of_devices(self.lake, known.devices, self.bronze_since)
-            changed, readings_in = self._arrived(known, full)
-            bronze = Bronze(self.lake, self.consumed)
-            self._read_meters(changed, known, bronze)
-            days = self._every_day(known, bronze) if self.is_whole else self._touched(changed, known, bronze)
+            refused = Refused.of_devices(self.lake, known.devices, self.bronze_since)
+            arrived = self._arrived(known, full)
+            bronze = Bronze(self.lake, arrived.until)
+            read, turned = self._read_meters(arrived, known, bronze)
+            touch = self._every_day if arrived.is_whole else self._touched
+            days, why = touch(arrived, known, bronze, read, turned)
         todo, later = self._within_budget(days, known, budget_seconds)
-        found = 0
+        sources, found = _Sources(known, bronze, read, refused, why), 0
         for done, chunk in chunks(todo):
-            found += self._rebuild(chunk, known, bronze)
+            found += self._rebuild(chunk, sources)
             self.progress(done, todo.height, "rebuilding site-days")
         with self._timed("publish"):
-            self._tell_what_stands(changed, known)
+            self._tell_what_stands(arrived, known)
             weather = self.lake.version(status.WEATHER)
-            status.update(self.publication, known.devices, changed, self.now, self.withdrawn, bronze, weather)
-            self.refused.update(self.publication, todo)
-            from transform.judge import judge_silence
-
-            judge_silence(self.publication, known.devices, known.sites, self.now)
+            status.update(self.publication, known.devices, arrived.rows, self.now, arrived.withdrawn, bronze, weather)
+            refused.update(self.publication, todo)
+            judge.judge_silence(self.publication, known.devices, known.sites, self.now)
             refresh_id = self.publication.finish(
-                readings_in=readings_in,
+                readings_in=arrived.readings,
                 days_touched=todo.height,
                 pending=later,
-                consumed={READINGS: self.consumed, REJECTED: self.refused.version, status.WEATHER: weather},
+                consumed={READINGS: arrived.until, REJECTED: refused.version, status.WEATHER: weather},
             )
         pending = sum(len(dates) for dates in later.values())
-        log.info("refreshed", readings_in=readings_in, days_touched=todo.height, pending_days=pending, seconds=self.seconds)
-        return Refreshed(refresh_id, readings_in, todo.height, pending, found, self.seconds)
+        log.info("refreshed", readings_in=arrived.readings, days_touched=todo.height, pending_days=pending, seconds=self.seconds)
+        return Refreshed(refresh_id, arrived.readings, todo.height, pending, found, self.seconds), arrived.until
 
-    def _tell_what_stands(self, changed: pl.DataFrame, known: Facts) -> None:
+    def _tell_what_stands(self, arrived: _Arrived, known: Facts) -> None:
         """What cannot follow on days whose raw readings are gone. Of a whole rebuild nobody knows what is new."""
-        found = standing.find(self.publication, changed.clear() if self.is_whole else changed, known, self.now)
+        found = standing.find(self.publication, arrived.rows.clear() if arrived.is_whole else arrived.rows, known, self.now)
         if not found.is_empty():
             self.publication.add("gold/revisions", found)
 
-    def _arrived(self, known: Facts, full: bool) -> tuple[pl.DataFrame, int]:  # noqa: FBT001
-        """New rows of bronze, as many as memory holds; where everything is rebuilt the newest of each device. And how many are read."""
-        after, newest = self.publication.before.consumed.get(READINGS, 0), self.lake.version(READINGS)
+    def _arrived(self, known: Facts, full: bool) -> _Arrived:  # noqa: FBT001
+        """As much of what came as memory holds, or all of bronze."""
+        newest, none = self.lake.version(READINGS), self.lake.scan(READINGS, paths=[]).collect()
         try:
-            found = changes.changes_between(self.lake, READINGS, after, newest, None if full else MOST_READINGS)
+            found = changes.changes_between(self.lake, READINGS, self.before.version, newest, None if full else MOST_READINGS)
         except changes.LogGone:
-            return self._whole(known, newest)
+            return self._whole(known, newest, none)
         is_withdrawn = pl.col("source").is_in(found.withdrawn)
-        if found.withdrawn:
-            self.withdrawn = self.lake.scan(READINGS, version=after).filter(is_withdrawn).collect()
-        if full or (not after and found.until < newest):
-            return self._whole(known, newest)
-        self.consumed = found.until
+        earlier = self.lake.scan(READINGS, version=self.before.version) if found.withdrawn else none.lazy()
+        withdrawn = earlier.filter(is_withdrawn).collect()
+        if full or (not self.before.version and found.until < newest):
+            return self._whole(known, newest, withdrawn)
         rows = self.lake.scan(READINGS, paths=found.added).filter(~is_withdrawn).collect()
-        return rows, rows.height
+        return _Arrived(rows, withdrawn, rows.height, found.until, is_whole=False)
 
-    def _whole(self, known: Facts, newest: int) -> tuple[pl.DataFrame, int]:
-        self.is_whole, self.consumed = True, newest
+    def _whole(self, known: Facts, newest: int, withdrawn: pl.DataFrame) -> _Arrived:
         bronze = Bronze(self.lake, newest)
-        return bronze.newest(known.devices["device_id"].to_list()), bronze.readings
+        return _Arrived(bronze.newest(known.devices["device_id"].to_list()), withdrawn, bronze.readings, newest, is_whole=True)
 
-    def _read_meters(self, changed: pl.DataFrame, known: Facts, bronze: Bronze) -> None:
+    def _read_meters(self, arrived: _Arrived, known: Facts, bronze: Bronze) -> tuple[metering.Metering, pl.DataFrame]:
         """How this refresh reads meters, and where a change of unit gives readings another meaning."""
         of_changed = known.devices.filter(pl.col("site_id").is_in([*known.changed_sites, *known.moved_sites]))["device_id"].to_list()
-        whole = known.devices["device_id"].to_list() if self.is_whole else of_changed
-        arrived = switches.Arrived(changed, self.withdrawn, whole, bronze, self._bronze_before())
-        found, self.turned = switches.update(self.publication, arrived, known.devices, known.overruled)
-        self.metering = metering.of_facts(known, found)
+        whole = known.devices["device_id"].to_list() if arrived.is_whole else of_changed
+        asked = switches.Arrived(arrived.rows, arrived.withdrawn, whole, bronze, self.before)
+        found, turned = switches.update(self.publication, asked, known.devices, known.overruled)
+        return metering.of_facts(known, found), turned
 
-    def _bronze_before(self) -> Bronze:
-        return Bronze(self.lake, self.publication.before.consumed.get(READINGS, 0))
-
-    def _every_day(self, known: Facts, bronze: Bronze) -> pl.DataFrame:
-        """Every day that any reading can touch."""
+    def _every_day(
+        self, _arrived: _Arrived, known: Facts, bronze: Bronze, _read: metering.Metering, _turned: pl.DataFrame
+    ) -> tuple[pl.DataFrame, reasons.Reasons]:
+        """Every day that any reading can touch, and why it is rebuilt."""
         devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
-        spans = facts.with_new_sites(self.publication.scan("dims/measured_channels").collect(), known.devices)
         every = [
             scope.days_of_spans(bronze.hulls(known.devices["device_id"].to_list()).join(devices, on="device_id")),
-            facts.days_of_sites(spans, known.sites["site_id"].to_list()),
+            facts.days_of_sites(self._spans(known), known.sites["site_id"].to_list()),
         ]
         days = self._kept_days(every, known)
-        self.reasons = reasons.of_days({reasons.OF_REBUILD: days}, self.withdrawn.clear(), devices, bronze)
-        return days
+        return days, reasons.of_days({reasons.OF_REBUILD: days}, self.lake.scan(READINGS, paths=[]).collect(), devices, bronze)
 
-    def _touched(self, changed: pl.DataFrame, known: Facts, bronze: Bronze) -> pl.DataFrame:
+    def _touched(
+        self, arrived: _Arrived, known: Facts, bronze: Bronze, read: metering.Metering, turned: pl.DataFrame
+    ) -> tuple[pl.DataFrame, reasons.Reasons]:
+        """The days that something touched since, and what did."""
         devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
         reversed_ = metered.reversed_since(self.publication.before, known.overruled, known.devices)
         pending = [(site, day) for site, dates in self.publication.before.pending.items() for day in dates]
-        spans = facts.with_new_sites(self.publication.scan("dims/measured_channels").collect(), known.devices)
+        spans = self._spans(known)
         told = {
             # What a reading touched when it came it touches when it goes: asked of the readings as they were with it.
-            reasons.OF_WITHDRAWAL: scope.touched_days(self.withdrawn, devices, self._bronze_before(), self.metering),
+            reasons.OF_WITHDRAWAL: scope.touched_days(arrived.withdrawn, devices, self.before, read),
             reasons.OF_FACT: facts.days_of_sites(spans, known.changed_sites),
             reasons.OF_ZONE: facts.days_of_moved(spans, known.moved_sites),
-            reasons.OF_PERSON: scope.touched_days(reversed_, devices, bronze, self.metering),
-            reasons.OF_UNIT: scope.days_since(self.turned, spans, changed, devices),
+            reasons.OF_PERSON: scope.touched_days(reversed_, devices, bronze, read),
+            reasons.OF_UNIT: scope.days_since(turned, spans, arrived.rows, devices),
             reasons.OF_EARLIER: pl.DataFrame(pending, schema=scope.SITE_DAYS, orient="row"),
         }
-        self.reasons = reasons.of_days(told, changed, devices, self._bronze_before())
-        return self._kept_days([scope.touched_days(changed, devices, bronze, self.metering), *told.values()], known)
+        days = self._kept_days([scope.touched_days(arrived.rows, devices, bronze, read), *told.values()], known)
+        return days, reasons.of_days(told, arrived.rows, devices, self.before)
+
+    def _spans(self, known: Facts) -> pl.DataFrame:
+        return facts.with_new_sites(self.publication.scan("dims/measured_channels").collect(), known.devices)
 
     def _kept_days(self, every: list[pl.DataFrame], known: Facts) -> pl.DataFrame:
         days = pl.concat(every).unique().filter(pl.col("site_id").is_in(known.sites["site_id"].to_list())).sort(*SITE_DAY)
@@ -256,15 +286,17 @@ class _Run:
             pending.setdefault(site, []).append(day)
         return chosen.select(SITE_DAY), pending
 
-    def _rebuild(self, days: pl.DataFrame, known: Facts, bronze: Bronze) -> int:
+    def _rebuild(self, days: pl.DataFrame, sources: _Sources) -> int:
+        """Commit silver and gold of some days; returns how many anomalies they have."""
+        known, bronze, read = sources.known, sources.bronze, sources.metering
         with self._timed("silver"):
-            found = silver.build(days, known, bronze, self.metering)
-            rebuilt = sealed.protect(found, self.publication.before, days, known, bronze, self.metering)
+            found = silver.build(days, known, bronze, read)
+            rebuilt = sealed.protect(found, self.publication.before, days, known, bronze, read)
             main_devices = known.devices.filter(pl.col("role") == "main")["device_id"].to_list()
             spans = measured.update(self.publication, rebuilt.energy, days, main_devices)
             self.publication.replace("silver/energy", rebuilt.energy, days)
             self.publication.replace("gold/meter_events", rebuilt.events, days)
-            quality = self.refused.with_counts(rebuilt.quality, days, self.publication.before)
+            quality = sources.refused.with_counts(rebuilt.quality, days, self.publication.before)
             self.publication.replace("gold/data_quality", quality, days)
             measured.write(self.publication, spans, days["site_id"].unique().to_list())
         every_day = sealed.without_lost(pl.concat([days, spans.touched]).unique(), self.publication.before, self.silver_since)
@@ -273,14 +305,12 @@ class _Run:
             before = revisions.published(self.publication.before, every_day.filter(~revisions.is_open(known.zones, self.now)))
         with self._timed("commit"):
             gold.commit(self.publication, made)
-            found = revisions.find(before, made.tables["energy_daily"], self.reasons.of, self.now)
+            found = revisions.find(before, made.tables["energy_daily"], sources.reasons.of, self.now)
             if not found.is_empty():
                 self.publication.add("gold/revisions", found)
             self.workbench.throw_away()
         with self._timed("judge"):
-            from transform.judge import judge
-
-            return judge(self.publication, every_day, known.sites, self.now)
+            return judge.judge(self.publication, every_day, known.sites, self.now)
 
     def _timed(self, step: str) -> "_Timer":
         return _Timer(self.seconds, step)

@@ -161,7 +161,7 @@ def test_switch_to_watt_hours_and_back_is_read_in_kwh() -> None:
 
 def test_declared_replacement_counts_from_what_the_new_meter_showed() -> None:
     # 100 -> 101 is 1; put in seven minutes later at 20.0, it has counted 0.2 by the next reading and 1.0 more by the last.
-    told = pl.DataFrame({"device_id": ["meter"], "channel": [None], "at": [BEGAN_AT + timedelta(minutes=37)], "start_value": [20.0]})
+    told = pl.DataFrame({"device_id": ["meter"], "channel": [None], "at": [BEGAN_AT + timedelta(minutes=37)], "start_kwh": [20.0]})
     found = _read([100.0, 100.5, 101.0, 20.2, 20.7, 21.2], replacements=told.with_columns(pl.col("channel").cast(pl.String)))
     assert _sum(found) == pytest.approx(1.0 + 1.2)
     assert _events(found) == [("replacement", None)]

@@ -50,7 +50,7 @@ def energy(
         max_gap_seconds: How long a power sample holds, of devices that say so. [s]
         bounds: device_id, channel, most_kw: the most power that a channel can carry; null or no row: nobody knows. [kW]
         overruled: Ids of decisions that a person reversed.
-        replacements: device_id, channel (null: every channel), at, start_kwh (or start_value) of meters that were exchanged.
+        replacements: device_id, channel (null: every channel), at, start_kwh of meters that were exchanged.
         switches: Decisions `unit_switch` of these registers, also from before the readings; None: found in the readings.
     """
     winning = current(readings)

@@ -16,7 +16,7 @@ def cut_lives(readings: pl.DataFrame, replacements: pl.DataFrame | None, overrul
 
     Args:
         readings: device_id, channel, measure, at_us, value, is_estimated, sorted.
-        replacements: device_id, channel (null: every channel), at, start_kwh or start_value (null: unknown).
+        replacements: device_id, channel (null: every channel), at, start_kwh (null: unknown).
         overruled: Ids of decisions that a person reversed.
     """
     known = _by_register(readings, replacements)
@@ -47,7 +47,7 @@ def _by_register(readings: pl.DataFrame, replacements: pl.DataFrame | None) -> p
     schema = {"device_id": pl.String, "channel": pl.String, "at": pl.Datetime("us", "UTC"), "start_kwh": pl.Float64}
     if replacements is None or replacements.is_empty():
         return pl.DataFrame(schema=schema).with_columns(pl.lit(0, dtype=pl.Int64).alias("at_us"))
-    told = replacements.rename({"start_value": "start_kwh"}, strict=False).select(*schema)
+    told = replacements.select(*schema)
     registers = readings.group_by(SERIES).agg(pl.col("at_us").min().alias("first_us"), pl.col("at_us").max().alias("last_us"))
     of_one = told.drop_nulls("channel").join(registers, on=SERIES, how="semi")
     of_all = told.filter(pl.col("channel").is_null()).drop("channel").join(registers, on="device_id").select(*schema)

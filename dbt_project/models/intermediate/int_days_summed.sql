@@ -21,7 +21,7 @@ hourly_means as (
         {{ sum_kwh('consumption_kwh') }} * 3600.0 / any_value(hour_seconds) as mean_kw
     from quarters
     group by site_id, local_date, hour_start_at
-    having count(consumption_kwh) * 900 = any_value(hour_seconds)
+    having count(consumption_kwh) * {{ var('quarter_seconds') }} = any_value(hour_seconds)
 
 ),
 

@@ -53,7 +53,7 @@ final as (
         export_revenue,
         currency,
         cast(null as double) as emissions_kg_co2,
-        {{ completeness(900) }} as completeness_ratio,
+        {{ completeness(var('quarter_seconds')) }} as completeness_ratio,
         derived_channels,
         {% for channel in var('channels') %}
         {{ channel }}_covered_seconds,
