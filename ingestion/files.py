@@ -149,7 +149,8 @@ def _understood(lake: Lake, accounts: Accounts, place: Site, file: Path, given: 
     readout = export.read_out(mapping).until(latest)
     refuse_unreadable(readout, mapping)
     if chosen.measure is None and export.wishes.measure is None:
-        _refuse_hidden_totals(readout)
+        asked = {meaning.channel for name, meaning in mapping.columns.items() if name not in export.deltas}
+        _refuse_hidden_totals(readout.readings.filter(pl.col("channel").is_in(asked)))
     found = doubts(readout.readings, SiteLimits(place.fuse_a, place.pv_capacity_kw, place.latitude, place.longitude))
     certain = next((doubt for doubt in found if doubt.is_certain), None)
     if certain is not None and chosen.unit is None:
@@ -190,9 +191,9 @@ def _said(wishes: Wishes) -> dict[str, Any]:
     return {name: value for name, value in asdict(wishes).items() if value}
 
 
-def _refuse_hidden_totals(readout: Readout) -> None:
+def _refuse_hidden_totals(readings: pl.DataFrame) -> None:
     """Raise Refused where values behave as if they were the other of totals and energies than their column's name says."""
-    for (column, measure), rows in readout.readings.group_by("column", "measure", maintain_order=True):
+    for (column, measure), rows in readings.group_by("column", "measure", maintain_order=True):
         values = rows.sort("measured_at").get_column("value").to_numpy()
         if measure == "interval_kwh" and looks_like_totals(values, str(column)):
             raise Refused(

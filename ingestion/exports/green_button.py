@@ -18,7 +18,7 @@ from ingestion.xml_text import local_name, text_at
 
 NAMESPACE = "naesb.org/espi"
 WATT_HOURS, ENERGY, GAS_COMMODITY, GAS_SERVICE = 72, 12, 7, 1
-REVERSE, CUMULATIVE = 19, (1, 3)
+REVERSE, CUMULATIVE, DELTA = 19, (1, 3), 4
 COST_PER_CURRENCY = 100_000
 # ESPI's QualityOfReading, without those that say no more than that it was measured: valid, raw, validated, verified, revenue-quality.
 QUALITIES = {
@@ -65,6 +65,7 @@ class Register:
         meter: Which usage point it belongs to.
         scale: Power of ten its values are multiplied by.
         reason: Why none of it can be read; None where it can.
+        is_delta: Its values are the energies of their intervals; False where the file does not say so.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Register:
     reason: str | None
     currency: str
     length: int | None
+    is_delta: bool = False
     intervals: list[Element] = field(default_factory=list[Element])
 
 
@@ -103,8 +105,15 @@ def read(text: str) -> Series:
     frame = pl.DataFrame(cells, schema=CELLS, orient="row")
     names = frame.filter(pl.col("reason").is_null()).get_column("column").unique().to_list()
     unsaid = ("unit",) if any(register.channel is None and register.reason is None for register in registers) else ()
+    wishes = Wishes(time_column=TIME, channels=_channels(registers, names))
+    deltas = [register.name for register in registers if register.is_delta]
     return Series(
-        "green_button", frame, Wishes(time_column=TIME, channels=_channels(registers, names)), costs=_costs(registers), unsaid=unsaid
+        "green_button",
+        frame,
+        wishes,
+        costs=_costs(registers),
+        unsaid=unsaid,
+        deltas=frozenset([*deltas, *map(_reverse, deltas)]),
     )
 
 
@@ -167,7 +176,8 @@ def _register(kind: Entry | None, point: Entry | None, meter: Entry, taken: list
     is_gas = kind.number("commodity") == GAS_COMMODITY or service == GAS_SERVICE
     is_energy = kind.number("uom") == WATT_HOURS and kind.number("kind") in {ENERGY, 0, None}
     channel = "grid_export" if kind.number("flowDirection") == REVERSE else "grid_import"
-    total = " total" if kind.number("accumulationBehaviour") in CUMULATIVE else ""
+    behaviour = kind.number("accumulationBehaviour")
+    total = " total" if behaviour in CUMULATIVE else ""
     name = _free(f"{label} {'reverse' if channel == 'grid_export' else 'forward'}{total} [Wh]", taken)
     currency = kind.number("currency")
     return Register(
@@ -178,6 +188,7 @@ def _register(kind: Entry | None, point: Entry | None, meter: Entry, taken: list
         "gas" if is_gas else None if is_energy else "not_energy",
         CURRENCIES.get(currency, str(currency)) if currency is not None else "",
         kind.number("intervalLength"),
+        behaviour == DELTA,
     )
 
 

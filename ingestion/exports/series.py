@@ -40,6 +40,7 @@ class Series:
         is_wall: Moments are those of a wall clock, in the zone of the mapping; else UTC.
         costs: What the file says that a series cost: currency and amount, by the series' name.
         unsaid: What the file leaves open and a person has to say: `unit`, `measure`.
+        deltas: Series of which the file says that they are the energies of their intervals, and no totals.
     """
 
     format: str
@@ -48,6 +49,7 @@ class Series:
     is_wall: bool = False
     costs: Mapped[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     unsaid: tuple[str, ...] = ()
+    deltas: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> list[str]:

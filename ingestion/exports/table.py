@@ -44,6 +44,11 @@ class Export:
         """A column is a channel: what several inverters of one file make is not added up unasked."""
         return False
 
+    @property
+    def deltas(self) -> frozenset[str]:
+        """Nothing but a name or a vendor's format says of a column that it holds the energies of its intervals."""
+        return frozenset()
+
     def read_out(self, mapping: Mapping) -> Readout:
         """The readings and refusals of the file under a mapping."""
         found = read_out(self.frame, mapping, self.first_line, self.delimiter)

@@ -122,6 +122,34 @@ def test_green_button_without_links_takes_the_reading_type_before_its_blocks(loa
     assert [(row[0], row[4]) for row in landed(lake)] == [("grid_export", 0.25), ("grid_import", 1.0)]
 
 
+@pytest.mark.parametrize(("behaviour", "is_asked"), [(4, False), (0, True)])
+def test_green_button_deltas_that_grow_are_not_asked_for(load, lake: Lake, behaviour: int, is_asked: bool) -> None:
+    text = feed(
+        point("P"), meter("P", "1", "T1"), meter("P", "2", "T2"),
+        reading_type(1, accumulationBehaviour=behaviour), reading_type(19, name="T2", accumulationBehaviour=1),
+        block("UsagePoint/P/MeterReading/1/IntervalBlock/1", [100, 101, 102, 103]),
+        block("UsagePoint/P/MeterReading/2/IntervalBlock/1", [5000, 5001, 5002, 5003]),
+    )  # fmt: skip
+    if is_asked:
+        with pytest.raises(Refused, match=r"P forward .* only ever grows"):
+            load(text)
+        return
+    load(text)
+    assert [row[1] for row in landed(lake) if row[0] == "grid_import"] == ["interval_kwh"] * 4
+    assert [row[1] for row in landed(lake) if row[0] == "grid_export"] == ["register_kwh"] * 4
+
+
+def test_green_button_deltas_of_two_directions_and_of_two_meters_are_not_asked_for(load, lake: Lake) -> None:
+    net = feed(reading_type(accumulationBehaviour=4), block("", [-100, -101, -102, -103]))
+    assert load(net).new == 8
+    several = feed(
+        point("A"), point("B"), meter("A", "1", "T1"), meter("B", "1", "T1"), reading_type(accumulationBehaviour=4),
+        block("UsagePoint/A/MeterReading/1/IntervalBlock/1", [100, 101, 102, 103], start=1330664400),
+        block("UsagePoint/B/MeterReading/1/IntervalBlock/1", [200, 201, 202, 203], start=1330664400),
+    )  # fmt: skip
+    assert load(several, channels={"A forward [Wh]": "grid_import", "B forward [Wh]": "grid_import"}).new == 4
+
+
 def test_green_button_demand_and_gas_beside_energy_refused_by_cell(load, lake: Lake) -> None:
     text = feed(
         point("E"), point("G", kind=1), meter("E", "1", "wh"), meter("E", "2", "w"), meter("G", "1", "therm"),
