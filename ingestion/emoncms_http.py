@@ -129,10 +129,10 @@ def bulked(params: Mapping[str, str], now: datetime) -> list[Row]:
 
 
 def decode(rows: list[Row], find: FindNode, limits: Limits) -> Decoded:
-    """Readings of all rows. Inputs of which nothing is said are left out, as Emoncms' own inputs are before they are given a process.
+    """Readings of all rows. Inputs of which nothing is said are ignored beside others, as Emoncms' own are before they are given a process.
 
     Raises:
-        Turned: 400 where a node is nobody's, or a row cannot be read; with every fault, by row.
+        Turned: 400 where a node is nobody's, a row cannot be read, or nothing is said of any of its inputs; with every fault, by row.
     """
     faults: list[Fault] = []
     parts: list[Decoded] = []
@@ -142,11 +142,12 @@ def decode(rows: list[Row], find: FindNode, limits: Limits) -> Decoded:
             faults.append(Fault(f"[{place}].node", "unknown_device", f"No device of these credentials is the node {row.node[:64]}."))
             continue
         values = {name if name in device.inputs else _full(row.node, name, device): value for name, value in row.values.items()}
-        found = readings_of(Message(device, "foreign", "", b""), limits, row.at, inputs_of(device, values))
+        known = inputs_of(device, values)
+        found = readings_of(Message(device, "foreign", "", b""), limits, row.at, known, ignored=len(values) - len(known))
         faults += [replace(fault, field=f"[{place}].{fault.field}".rstrip(".")) for one in found.rejections for fault in one.faults]
-        if not found.readings and not found.rejections and not device.inputs:
+        if not known:
             names = ", ".join(row.values)[:256]
-            way = f"aurora device set {device.device_id} --input 'NAME=consumption kWh'"
+            way = f"aurora device set {device.device_id} --input 'NAME=consumption kWh', or --input NAME=ignore"
             faults.append(Fault(f"[{place}]", "unmapped_input", f"What do {names} measure? Say it with {way}."))
         parts.append(found)
     return structs.replace(joined(parts), rejections=(Rejection("", tuple(faults)),) if faults else ())

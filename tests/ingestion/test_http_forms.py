@@ -24,6 +24,8 @@ from aurora.accounts.keys import new_gateway_key
 from aurora.accounts.models import Repeat
 from aurora.errors import Busy, Conflict, Refused, WrongFacts
 from aurora.lake.store import Lake
+from ingestion import emoncms_http
+from ingestion.messages import DeviceFacts, Limits
 from ingestion.packing import TooLarge
 from ingestion.registry import Sender
 from ingestion.uploads import MOST_WAITING, Uploads, import_upload
@@ -214,6 +216,32 @@ def test_emoncms_rows_that_cannot_be_read_are_named_and_nothing_is_stored(http, 
     unsaid = http.get("/input/post", params={"apikey": new.key, "csv": "1"})
     assert unsaid.json()["detail"][0]["reason"] == "unmapped_input"
     assert landed(lake).is_empty()
+
+
+def test_emoncms_rows_of_which_no_input_is_known_are_named(http, new_device, lake: Lake) -> None:
+    device = new_device("emontx", decoder="emoncms", topic="emon/emontx/#", kind="gateway", inputs={"p1": "grid W", "t1": "ignore"})
+
+    def post(path: str, **params: str) -> tuple[int, list[tuple[str, str]]]:
+        answer = http.get(path, params={"apikey": device.key} | params)
+        told = answer.json()["detail"] if answer.status_code == 400 else []
+        return answer.status_code, [(one["field"], one["reason"]) for one in told]
+
+    assert post("/input/post", csv="100,200") == (400, [("[0]", "unmapped_input")])
+    assert post("/input/bulk", data="[[520,16,1137],[530,17,1437,3164]]", sentat="543") == (
+        400, [("[0]", "unmapped_input"), ("[1]", "unmapped_input")],
+    )  # fmt: skip
+    assert post("/input/bulk", data='[[520,16,{"p1":5}],[530,17,1437]]', sentat="543") == (400, [("[1]", "unmapped_input")])
+    assert landed(lake).is_empty()
+    assert post("/input/bulk", data='[[520,16,{"p1":500,"vrms":230}],[530,17,{"t1":21.5}]]', sentat="543") == (200, [])
+    assert values(lake) == [("grid_export", "power_kw", 0.0), ("grid_import", "power_kw", 0.5)]
+
+
+def test_emoncms_inputs_that_are_not_known_beside_others_are_counted_as_ignored() -> None:
+    facts = DeviceFacts("emontx", "home", "gateway", "emoncms", None, inputs={"p1": "grid W", "t1": "ignore"})
+    moment = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    rows = [emoncms_http.Row("16", moment, {"p1": 500, "vrms": 230, "pf": 1}), emoncms_http.Row("17", moment, {"t1": 21.5, "u": 3})]
+    found = emoncms_http.decode(rows, lambda _: facts, Limits(None, None, 1024))
+    assert (len(found.readings), found.rejections, found.ignored) == (2, (), 4)
 
 
 def test_emoncms_nodes_of_a_gateway_are_its_sites_devices(
