@@ -1,6 +1,6 @@
 """Decoder of DSMR-reader: its JSON, by default on `dsmr/json`, and its topics of one number each under `dsmr/reading/`.
 
-Numbers are texts; power is in kW, registers in kWh, one a tariff. The input is `p1`.
+Numbers are texts; power is in kW, one number a direction, registers in kWh, one a tariff. The input is `p1`.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ingestion.decoders.meters import Quantity, clock_time, number, readings_of, receipt, remembered, undated
 from ingestion.json_text import parse_json
-from ingestion.messages import NO_STATE, Decoded, Limits, Message, State, as_text, refuse
+from ingestion.messages import NO_STATE, Decoded, Fault, Limits, Message, State, as_text, refuse, rejection_of
 
 INPUT = "p1"
 _REGISTERS = (
@@ -39,33 +39,55 @@ def _telegram(message: Message, limits: Limits, content: dict[str, Any]) -> Deco
         return Decoded(ignored=ignored or 1)
     quantities = _quantities(content)
     if content.get("timestamp") is None and message.is_retained:
-        return Decoded(ignored=ignored + len(quantities))
+        return Decoded(ignored=ignored + len(quantities) or 1)
     at = receipt(message) if content.get("timestamp") is None else clock_time(content["timestamp"], "timestamp", message)
-    return readings_of(message, limits, at, quantities, ignored=ignored)
+    found = readings_of(message, limits, at, quantities, ignored=ignored)
+    faults = [*(fault for rejection in found.rejections for fault in rejection.faults), *_lacking(content)]
+    return replace(found, rejections=(rejection_of(message.payload, tuple(faults)),) if faults else ())
 
 
 def _single(message: Message, limits: Limits, state: State, name: str) -> Decoded:
-    """One number, with the last one of its partner: the other tariff, or the other direction of power."""
+    """One number, with the last one of its partner: the other tariff, which it waits for, or the other direction of power."""
     partners = next((names for names in (*(names for names, _ in _REGISTERS), _POWERS) if name in names), None)
     if partners is None:
         return Decoded(ignored=1)
     text = as_text(message.payload[:64]).strip().strip('"')
     kept = remembered(state, {name: text})
-    if message.is_retained or (number(text) is not None and any(kept.get(partner) is None for partner in partners)):
+    waits = partners != _POWERS and number(text) is not None and any(kept.get(partner) is None for partner in partners)
+    if message.is_retained or waits:
         return Decoded(ignored=int(message.is_retained), state=kept)
     decoded = undated(message) or readings_of(message, limits, receipt(message), _quantities({one: kept.get(one) for one in partners}))
     return replace(decoded, state=state if decoded.rejections else kept)
 
 
 def _quantities(content: dict[str, Any]) -> list[Quantity]:
-    """Both registers, each the sum of its tariffs, and the power in the direction of import; missing parts leave the whole out."""
+    """Both registers, each the sum of its tariffs, and the power in the direction of import, or of the one direction that is there."""
     found = []
     for names, is_returned in _REGISTERS:
-        if any(content.get(name) is not None for name in names):
+        given = _given(content, names)
+        if len(given) == len(names) or not _are_numbers(given):
             found.append(Quantity(INPUT, "kWh", _combined(content, names, 1.0), is_returned, field=names[0]))
-    if any(content.get(name) is not None for name in _POWERS):
+    powers = _given(content, _POWERS)
+    if len(powers) == len(_POWERS):
         found.append(Quantity(INPUT, "kW", _combined(content, _POWERS, -1.0), field=_POWERS[0]))
+    else:
+        found += [Quantity(INPUT, "kW", value, name == _POWERS[1], is_one_way=True, field=name) for name, value in powers.items()]
     return found
+
+
+def _lacking(content: dict[str, Any]) -> list[Fault]:
+    """Of each register of which one tariff is a number, the other one that is not there."""
+    pairs = [(_given(content, names), names) for names, _ in _REGISTERS]
+    missing = [name for given, names in pairs for name in names if len(given) == 1 and name not in given and _are_numbers(given)]
+    return [Fault(name, "missing_field", f"{name} is missing; the register is the sum of both tariffs.") for name in missing]
+
+
+def _given(content: dict[str, Any], names: tuple[str, str]) -> dict[str, Any]:
+    return {name: content[name] for name in names if content.get(name) is not None}
+
+
+def _are_numbers(given: dict[str, Any]) -> bool:
+    return all(number(value) is not None for value in given.values())
 
 
 def _combined(content: dict[str, Any], names: tuple[str, str], sign: float) -> Any:

@@ -42,9 +42,10 @@ class Quantity:
         source: Name of the input, as the device's `inputs` may map it.
         unit: Unit of the number, a key of `aurora.domain.inputs.UNITS`; None where the device's `inputs` must say it.
         value: The number as it came, whatever it is; power is positive in the forward direction. None is a gap.
-        is_returned: Whether a register counts what flows back.
+        is_returned: Whether a register counts what flows back, or power of one direction is that.
         is_only: Whether it may be taken for what the device measures, where nothing is said of it.
         field: Where it stands in the payload.
+        is_one_way: Whether power is that of one direction alone, so that the other's is not known.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Quantity:
     is_returned: bool = False
     is_only: bool = True
     field: str = ""
+    is_one_way: bool = False
 
 
 def meaning_of(device: DeviceFacts, quantity: Quantity) -> InputMeaning | None:
@@ -134,8 +136,10 @@ class _Reader:
         value = self._number(quantity, factor)
         if value is not None:
             total = self._summed(quantity, meaning, measure, value)
-            if total is not None:
-                (self._power if measure == "power_kw" else self._register)(quantity, meaning, total)
+            if total is not None and measure == "power_kw" and not quantity.is_one_way:
+                self._power(quantity, meaning, total)
+            elif total is not None:
+                self._one_way(quantity, meaning, measure, total)
 
     def _number(self, quantity: Quantity, factor: float) -> float | None:
         value = number(quantity.value)
@@ -158,14 +162,16 @@ class _Reader:
         parts = [self.state.get(f"last:{name}:{kind}") for name in others]
         return None if None in parts else math.fsum([value, *parts])  # pyright: ignore[reportArgumentType]
 
-    def _register(self, quantity: Quantity, meaning: InputMeaning, value: float) -> None:
+    def _one_way(self, quantity: Quantity, meaning: InputMeaning, measure: str, value: float) -> None:
+        """Take in a register, or the power of one direction."""
         channel = meaning.reverse if quantity.is_returned else meaning.forward
         if channel is None:
             self.ignored += 1
         elif value < 0:
-            self._fault(quantity, "negative", "a register never falls below zero")
+            what = "the power of one direction" if measure == "power_kw" else "a register"
+            self._fault(quantity, "negative", f"{what} never falls below zero")
         else:
-            self._add(quantity, channel, "register_kwh", value)
+            self._add(quantity, channel, measure, value)
 
     def _power(self, quantity: Quantity, meaning: InputMeaning, value: float) -> None:
         for channel, other, directed in ((meaning.forward, meaning.reverse, value), (meaning.reverse, meaning.forward, -value)):

@@ -45,17 +45,36 @@ def test_dsmr_reader_split_topics_are_added_once_both_are_known(sender) -> None:
     meter = sender("dsmr_reader")
     assert meter.says("dsmr/reading/electricity_delivered_1", "3691.449") == {}
     assert meter.says("dsmr/reading/electricity_delivered_2", "4460.509") == {IMPORT: 8151.958}
-    assert meter.says("dsmr/reading/electricity_currently_delivered", "0.000") == {}
+    assert meter.says("dsmr/reading/electricity_currently_delivered", "0.000") == {IMPORT_KW: 0.0}
     assert meter.says("dsmr/reading/electricity_currently_returned", "1.5") == {IMPORT_KW: 0.0, EXPORT_KW: 1.5}
     assert meter.says("dsmr/reading/extra_device_delivered", "3492.813") == {}
     assert meter.reasons("dsmr/reading/electricity_delivered_1", "many") == ["wrong_type"]
     assert meter.says("dsmr/reading/electricity_delivered_2", "4460.6") == {IMPORT: 8152.049}
 
 
-def test_dsmr_reader_half_a_sum_is_refused(sender) -> None:
-    assert sender("dsmr_reader").reasons("dsmr/json", {"timestamp": "2026-03-29T09:00:00Z", "electricity_delivered_1": "1"}) == [
-        "wrong_type"
-    ]
+@pytest.mark.parametrize("missing", [{}, {"electricity_delivered_2": None}])
+def test_dsmr_reader_lacking_tariff_is_named_once_beside_what_is_whole(sender, missing: dict[str, None]) -> None:
+    sent = {"timestamp": "2026-03-29T09:00:00Z", "electricity_delivered_1": "1", "electricity_returned_1": "x"} | missing
+    decoded = sender("dsmr_reader").send("dsmr/json", sent | {"electricity_currently_delivered": "0.2"})
+    faults = [(fault.field, fault.reason) for rejection in decoded.rejections for fault in rejection.faults]
+    assert faults == [("electricity_returned_1", "wrong_type"), ("electricity_delivered_2", "missing_field")]
+    assert len(decoded.rejections) == 1
+    assert [(r.channel, r.measure, r.value) for r in decoded.readings] == [("grid_import", "power_kw", 0.2)]
+
+
+@pytest.mark.parametrize(("name", "channel"), [("delivered", IMPORT_KW), ("returned", EXPORT_KW)])
+def test_dsmr_reader_power_of_one_direction_is_known_by_itself(sender, name: str, channel: tuple[str, str]) -> None:
+    meter = sender("dsmr_reader")
+    field = f"electricity_currently_{name}"
+    assert meter.says("dsmr/json", {field: "0.2"}) == {channel: 0.2}
+    assert meter.says("dsmr/json", {field: "0.000"}) == {channel: 0.0}
+    assert meter.says(f"dsmr/reading/{field}", "0.5") == {channel: 0.5}
+    assert meter.reasons("dsmr/json", {field: "-1"}) == ["negative"]
+    assert meter.reasons("dsmr/json", {field: "many"}) == ["wrong_type"]
+    assert meter.reasons(f"dsmr/reading/{field}", "many") == ["wrong_type"]
+    assert sender("dsmr_reader", kind="inverter").says("dsmr/json", {field: "2"}) == (
+        {("production", "power_kw"): 2.0} if name == "delivered" else {}
+    )
 
 
 @pytest.mark.parametrize("ends", ["\r\n", "\n"])
