@@ -39,8 +39,8 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 # Files whose newest row is older than this before the last sealing hold nothing more that could go.
 SETTLED_AFTER = timedelta(days=10)
 UNIT = ["device_id", "measured_date"]
-UNITS = {"device_id": pl.String, "measured_date": pl.Date, "next_date": pl.Date, "whole_date": pl.Date, "is_near": pl.Boolean,
-         "is_decided": pl.Boolean}  # fmt: skip
+UNITS = {"device_id": pl.String, "measured_date": pl.Date, "next_date": pl.Date, "whole_date": pl.Date, "back_date": pl.Date,
+         "is_near": pl.Boolean, "is_decided": pl.Boolean}  # fmt: skip
 
 Progress = Callable[[int, int, str], None]
 
@@ -50,9 +50,9 @@ class Aged:
     """Raw readings that may go.
 
     Attributes:
-        units: device_id, measured_date, next_date: the device's next day with readings, whole_date: its next of which they stay, is_near:
-            whether such a day is within two days or is the one before, is_decided: whether a meter's reading took a decision on it or a
-            day beside it.
+        units: device_id, measured_date, next_date: the device's next day with readings, whole_date: its next of which they stay, back_date:
+            the day of its last register reading before, where all else went long ago, is_near: whether a day of which readings stay is
+            within two days or is the one before, is_decided: whether a meter's reading took a decision on it or a day beside it.
         until: Everything received by then is old enough.
     """
 
@@ -101,7 +101,9 @@ def find_aged(lake: Lake, snapshot: Snapshot, settings: Settings, now: datetime)
     young = newest.join(old, on=UNIT, how="anti").select("device_id", (pl.col("measured_date") - DAY).alias("measured_date"))
     last = (until - DAY).date()
     going = old.filter(pl.col("measured_date") < last).join(young, on=UNIT, how="anti").select(UNIT)
-    return Aged(_with_decisions(_with_neighbours(going, newest), snapshot), until) if going.height else Aged(empty, until)
+    if going.is_empty():
+        return Aged(empty, until)
+    return Aged(_with_decisions(_with_back_dates(_with_neighbours(going, newest), lake), snapshot), until)
 
 
 def _old_enough(lake: Lake, snapshot: Snapshot, until: datetime) -> datetime | None:
@@ -131,7 +133,7 @@ def _devices_of(snapshot: Snapshot, sites: Sequence[str]) -> list[str]:
 
 
 def _with_neighbours(going: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:
-    """The days of each device beside those that go: next_date, whole_date, is_near."""
+    """The days of each device beside those that go: before_date, next_date, whole_date, is_near."""
     day = pl.col("measured_date")
     whole = newest.join(going, on=UNIT, how="anti").select(UNIT)
     beside = {"next_date": day.shift(-1).over("device_id"), "before_date": day.shift(1).over("device_id")}
@@ -148,7 +150,17 @@ def _with_neighbours(going: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:
         placed.join(whole.rename({"measured_date": "before_date"}), on=["device_id", "before_date"], how="semi"), on=UNIT, how="semi"
     )
     is_near = pl.concat([*near, follows]).unique().with_columns(is_near=True)
-    return marked.drop("before_date").join(is_near, on=UNIT, how="left").with_columns(pl.col("is_near").fill_null(value=False))
+    return marked.join(is_near, on=UNIT, how="left").with_columns(pl.col("is_near").fill_null(value=False))
+
+
+def _with_back_dates(units: pl.DataFrame, lake: Lake) -> pl.DataFrame:
+    """back_date in place of before_date: what registers counted since that day is known by the first reading of this one alone."""
+    alone = units.filter(pl.col("before_date").is_null())
+    is_kept = (pl.col("measure") == "register_kwh") & among("device_id", alone["device_id"].unique())
+    kept = lake.scan(READINGS).filter(is_kept).select("device_id", pl.col("measured_at").dt.date().alias("back_date")).unique().collect()
+    found = alone.select(UNIT).join(kept, on="device_id").filter(pl.col("back_date") < pl.col("measured_date"))
+    latest = found.group_by(UNIT).agg(pl.col("back_date").max())
+    return units.drop("before_date").join(latest, on=UNIT, how="left")
 
 
 def _with_decisions(going: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
@@ -173,23 +185,30 @@ def seal(publication: Publication, aged: Aged, max_gap_seconds: dict[str, int], 
 
 
 def _energy_of(publication: Publication, units: pl.DataFrame, day: date, until: datetime, max_gap_seconds: dict[str, int]) -> pl.DataFrame:
-    """Rows of `silver/sealed`: of the devices' UTC day and what its last sample held after it, and of the silent days behind it."""
+    """Rows of `silver/sealed`: of the devices' UTC day and what its last sample held after it, and of the silent days on either side."""
     going = units.filter(pl.col("measured_date") == day)
-    midnight = datetime.combine(day, datetime.min.time(), UTC) + DAY
+    start = datetime.combine(day, datetime.min.time(), UTC)
     held = _held_after(publication.lake, day, going["device_id"].to_list(), max_gap_seconds)
-    reach = going.join(held, on="device_id", how="left").join(_silent_until(publication.lake, going, midnight), on="device_id").select(
+    until_at = _silent_until(publication.lake, going, start + DAY)
+    reach = going.join(held, on="device_id", how="left").join(until_at, on="device_id").select(
         "device_id",
-        (pl.lit(midnight) + pl.duration(seconds=pl.col("held_seconds").fill_null(0))).alias("held_until"),
+        _midnight("back_date").fill_null(start).alias("silent_since"),
+        (pl.lit(start + DAY) + pl.duration(seconds=pl.col("held_seconds").fill_null(0))).alias("held_until"),
         "silent_until",
     )  # fmt: skip
-    latest = reach.select(pl.max_horizontal(pl.col("held_until").max(), pl.col("silent_until").max())).item()
-    rows = publication.scan("silver/energy", [Between("interval_start_at", midnight - DAY, latest)])
+    first, last = reach["silent_since"].min(), reach.select(pl.max_horizontal("held_until", "silent_until")).to_series().max()
+    rows = publication.scan("silver/energy", [Between("interval_start_at", first, last)])
     found = rows.filter(among("device_id", reach["device_id"])).collect().join(reach, on="device_id")
-    own = found.filter(pl.col("interval_start_at") < pl.col("held_until")).with_columns(measured_date=pl.lit(day))
-    silent = found.filter(pl.col("interval_start_at").is_between(pl.lit(midnight), pl.col("silent_until"), closed="left"))
-    dated = silent.with_columns(measured_date=pl.col("interval_start_at").dt.date())
+    at = pl.col("interval_start_at")
+    own = found.filter((at >= start) & (at < pl.col("held_until"))).with_columns(measured_date=pl.lit(day))
+    silent = found.filter(at.is_between("silent_since", "silent_until", closed="left") & ~at.is_between(start, start + DAY, closed="left"))
+    dated = silent.with_columns(measured_date=at.dt.date())
     columns = ("device_id", "channel", "interval_start_at", "energy_kwh", "covered_seconds", "quality", "span_start_at", "span_seconds")
     return pl.concat([own, dated]).select(*columns, "measured_date", received_until=pl.lit(until))
+
+
+def _midnight(date_column: str) -> pl.Expr:
+    return pl.col(date_column).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
 def _silent_until(lake: Lake, going: pl.DataFrame, midnight: datetime) -> pl.DataFrame:
@@ -201,7 +220,7 @@ def _silent_until(lake: Lake, going: pl.DataFrame, midnight: datetime) -> pl.Dat
     end = (pl.col("measured_at") + pl.duration(seconds=pl.col("interval_seconds") - 1)).dt.truncate("1d") + DAY
     intervals = _rows_of(lake, midnight.date() - DAY).filter((pl.col("measure") == "interval_kwh") & among("device_id", going["device_id"]))
     reached = intervals.group_by("device_id").agg(end.max().alias("reached_at")).collect()
-    next_at = pl.col("next_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    next_at = _midnight("next_date")
     follows = pl.col("next_date").is_not_null() & pl.col("next_date").ne_missing(pl.col("whole_date"))
     return going.join(reached, on="device_id", how="left").select(
         "device_id",
@@ -250,8 +269,7 @@ def _going(rows: pl.DataFrame, units: pl.DataFrame, until: datetime, zones: dict
     """Which rows of a UTC day go."""
     marked = rows.with_row_index("place").join(units.drop("measured_date"), on="device_id", how="left").sort("place")
     ends = pl.col("measured_at") + pl.duration(seconds=pl.col("interval_seconds").fill_null(0))
-    whole_at = pl.col("whole_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    reaches = (pl.col("measure") == "interval_kwh") & (ends > whole_at).fill_null(value=False)
+    reaches = (pl.col("measure") == "interval_kwh") & (ends > _midnight("whole_date")).fill_null(value=False)
     is_register = pl.col("measure") == "register_kwh"
     near = is_register & (pl.col("is_decided") | pl.col("is_near"))
     local = pl.concat([_with_local_date(part, zones.get(str(device), "UTC")) for (device,), part in marked.group_by("device_id")])
