@@ -6,6 +6,7 @@ Nobody is told before the commit. A commit that fails is tried again until it su
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -129,7 +130,10 @@ class Landing:
         self._thread = threading.Thread(target=self._run, name="landing", daemon=True)
 
     def start(self) -> None:
-        """Begin to commit."""
+        """Begin to commit. Raises NotReady on a lake of an older Aurora, before anything is taken that could not be stored."""
+        # A lake that cannot be looked at now is one that commits are tried again on.
+        with suppress(*PASSING_ERRORS):
+            self._lake.refuse_older((bronze.READINGS, bronze.REJECTED, bronze.WEATHER, bronze.STATES))
         self._thread.start()
 
     def stop(self) -> None:

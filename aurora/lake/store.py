@@ -151,6 +151,11 @@ class Lake:
         for key in kept[:-4]:
             del self._opened[key]
 
+    def refuse_older(self, names: Iterable[str]) -> None:
+        """Raise NotReady where one of the tables was not migrated yet, so that nothing is taken that could not be written."""
+        for name in names:
+            refuse_older(TABLES[name], self.delta(name))
+
     def version(self, name: str) -> int:
         """Number of the table's newest commit."""
         return self.delta(name).version()

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from aurora.errors import Busy
+from aurora.errors import Busy, NotReady
 from aurora.lake.migrations import bring_up_to_date
 from aurora.lake.store import Lake
 from aurora.settings import Settings
@@ -148,3 +148,13 @@ def test_lake_of_the_first_schema_takes_estimates_beside_what_it_has(tmp_path: P
     lake.rewrite(bronze.READINGS, lake.files(bronze.READINGS))
     by_others = DeltaTable(lake.storage.table_uri(bronze.READINGS)).to_pyarrow_table(columns=["value", "quality"]).to_pylist()
     assert sorted(tuple(row.values()) for row in by_others) == told
+
+
+def test_nothing_is_taken_for_a_lake_that_was_not_migrated(tmp_path: Path, settings: Settings) -> None:
+    lake = lake_of_first_schema(tmp_path / "old")
+    with pytest.raises(NotReady, match=r"schema version 1.*`aurora init`"):
+        Landing(lake, settings).start()
+    bring_up_to_date(lake)
+    landing = Landing(lake, settings)
+    landing.start()
+    landing.stop()
