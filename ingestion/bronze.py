@@ -243,8 +243,12 @@ def land_readings(
         transaction: Application id and number that make the commit repeatable.
     """
     received_at = stamps.next(now)
-    rows = readings_table(columns, source, received_at)
+    land_table(lake, readings_table(columns, source, received_at), source, transaction)
+    return received_at
+
+
+def land_table(lake: Lake, rows: pa.Table, source: str, transaction: tuple[str, int] | None = None) -> None:
+    """Commit rows as `readings_table` makes them."""
     with metrics.COMMIT_SECONDS.time():
         lake.land(READINGS, rows, transaction)
     metrics.READINGS_COMMITTED.labels(source.split(":")[0]).inc(rows.num_rows)
-    return received_at

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -63,11 +64,10 @@ def _run_pipeline(
     def bronze_readings(path: Any, _table: Any) -> None:
         # A commit's number is how many rows of the load are in bronze after it: a withdrawal can tell by it whether some have gone.
         landed = rows_before.setdefault(path, sum(pq.read_metadata(known).num_rows for known in rows_before))
-        with pq.ParquetFile(path) as file:
-            for group in range(file.num_row_groups):
-                columns = file.read_row_group(group, bronze.READING_COLUMNS.names).cast(bronze.READING_COLUMNS)
-                landed += columns.num_rows
-                bronze.land_readings(lake, stamps, columns, source, now, (source, landed))
+        tables = (bronze.readings_table(columns, source, stamps.next(now)) for columns in _row_groups(path))
+        for rows in _ahead(tables):
+            landed += rows.num_rows
+            bronze.land_table(lake, rows, source, (source, landed))
 
     @dlt.resource(name="readings", max_table_nesting=0)
     def chunks() -> Iterator[pa.Table]:
@@ -81,6 +81,21 @@ def _run_pipeline(
     finally:
         # One pipeline a load: what a load that was cut short left behind must never be landed as part of another.
         shutil.rmtree(state / name, ignore_errors=True)
+
+
+def _row_groups(path: str) -> Iterator[pa.Table]:
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, bronze.READING_COLUMNS.names).cast(bronze.READING_COLUMNS)
+
+
+def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The tables, each being made while the one before is committed."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = pool.submit(next, tables, None)
+            yield table
 
 
 def _columns(readings: pl.DataFrame, device_id: str) -> pa.Table:
