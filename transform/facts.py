@@ -16,7 +16,8 @@ from aurora.accounts.tariffs import ALWAYS
 from aurora.domain.calendar import first_difference, moved_zone
 from aurora.lake.manifest import Publication
 from aurora.lake.tables import TABLES
-from transform import scope
+from transform import bounds, metered, scope
+from transform.metering import Metering
 
 SITE_FACTS_IN_USE = (
     "time_zone", "past_time_zones", "currency", "tariff_id", "pv_capacity_kw", "battery_capacity_kwh", "battery_power_kw", "fuse_a",
@@ -56,6 +57,17 @@ class Facts:
     def max_gap_seconds(self) -> dict[str, int]:
         """How long a power sample holds, of devices that say so. [s]"""
         return dict(self.devices.drop_nulls("max_gap_seconds").select("device_id", "max_gap_seconds").rows())
+
+    def metering(self, unit_switches: pl.DataFrame) -> Metering:
+        """How these facts have meters read, with the decisions `unit_switch` of all registers."""
+        return Metering(
+            self.devices.select("device_id", "factor", "channels"),
+            self.max_gap_seconds,
+            bounds.of_devices(self.devices, self.sites),
+            self.overruled,
+            metered.replacements(self.devices),
+            unit_switches,
+        )
 
 
 def synchronise(publication: Publication, accounts: Accounts, now: datetime) -> Facts:

@@ -1,17 +1,13 @@
 """How a refresh reads meters: what is known of devices, and the decisions that were taken or reversed."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from aurora.domain import meters
 from aurora.domain.meters import registers, units
 from aurora.domain.meters.replacements import cut_lives
-from transform import bounds, metered
-
-if TYPE_CHECKING:
-    from transform.facts import Facts
+from transform import metered
 
 
 @dataclass(frozen=True)
@@ -64,20 +60,3 @@ class Metering:
         return paired.select(
             "device_id", "channel", began.alias("start_us"), pl.col("at_us").alias("end_us"), (run == registers.REACH).alias("is_calm")
         ).filter(pl.col("is_calm"))
-
-
-def of_facts(facts: "Facts", switches: pl.DataFrame) -> Metering:
-    """How the facts of a refresh have meters read.
-
-    Args:
-        facts: Sites and devices as they are now.
-        switches: Decisions `unit_switch` of all registers.
-    """
-    return Metering(
-        facts.devices.select("device_id", "factor", "channels"),
-        facts.max_gap_seconds,
-        bounds.of_devices(facts.devices, facts.sites),
-        facts.overruled,
-        metered.replacements(facts.devices),
-        switches,
-    )

@@ -10,7 +10,7 @@ import polars as pl
 
 from aurora.domain.channels import CHANNELS
 from aurora.lake.manifest import Snapshot
-from transform import facts, metering, silver
+from transform import facts, silver
 from transform.bronze import READINGS, Bronze
 from transform.facts import Facts
 from transform.scope import SITE_DAY
@@ -93,7 +93,7 @@ def _worked_out(snapshot: Snapshot, days: pl.DataFrame, known: Facts) -> pl.Data
     """Energy of each hour, and of each day (interval_start_at null), that the main devices' readings come to: `CELL`, worked_out."""
     switches = snapshot.scan(EVENTS).filter(pl.col("kind") == UNIT_SWITCH).collect()
     bronze = Bronze(snapshot.lake, snapshot.consumed[READINGS])
-    energy = silver.build(days, known, bronze, metering.of_facts(known, switches)).energy
+    energy = silver.build(days, known, bronze, known.metering(switches)).energy
     main = known.devices.filter(pl.col("role") == "main").select("device_id")
     clock = silver.touched_calendar(days, known.zones).select(
         "site_id", pl.col("quarter_start_at").alias("interval_start_at"), "hour_start_at"

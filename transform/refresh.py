@@ -24,7 +24,6 @@ from transform import (
     judge,
     measured,
     metered,
-    metering,
     reasons,
     revisions,
     scope,
@@ -38,6 +37,7 @@ from transform import (
 from transform.bronze import READINGS, Bronze
 from transform.chunks import chunks
 from transform.facts import Facts
+from transform.metering import Metering
 from transform.refused import REJECTED, Refused
 from transform.scope import SITE_DAY
 
@@ -151,7 +151,7 @@ class _Sources:
 
     known: Facts
     bronze: Bronze
-    metering: metering.Metering
+    metering: Metering
     refused: Refused
     reasons: reasons.Reasons
 
@@ -225,16 +225,16 @@ class _Run:
         bronze = Bronze(self.lake, newest)
         return _Arrived(bronze.newest(known.devices["device_id"].to_list()), withdrawn, bronze.readings, newest, is_whole=True)
 
-    def _read_meters(self, arrived: _Arrived, known: Facts, bronze: Bronze) -> tuple[metering.Metering, pl.DataFrame]:
+    def _read_meters(self, arrived: _Arrived, known: Facts, bronze: Bronze) -> tuple[Metering, pl.DataFrame]:
         """How this refresh reads meters, and where a change of unit gives readings another meaning."""
         of_changed = known.devices.filter(pl.col("site_id").is_in([*known.changed_sites, *known.moved_sites]))["device_id"].to_list()
         whole = known.devices["device_id"].to_list() if arrived.is_whole else of_changed
         asked = switches.Arrived(arrived.rows, arrived.withdrawn, whole, bronze, self.before)
         found, turned = switches.update(self.publication, asked, known.devices, known.overruled)
-        return metering.of_facts(known, found), turned
+        return known.metering(found), turned
 
     def _every_day(
-        self, _arrived: _Arrived, known: Facts, bronze: Bronze, _read: metering.Metering, _turned: pl.DataFrame
+        self, _arrived: _Arrived, known: Facts, bronze: Bronze, _read: Metering, _turned: pl.DataFrame
     ) -> tuple[pl.DataFrame, reasons.Reasons]:
         """Every day that any reading can touch, and why it is rebuilt."""
         devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
@@ -246,7 +246,7 @@ class _Run:
         return days, reasons.of_days({reasons.OF_REBUILD: days}, self.lake.scan(READINGS, paths=[]).collect(), devices, bronze)
 
     def _touched(
-        self, arrived: _Arrived, known: Facts, bronze: Bronze, read: metering.Metering, turned: pl.DataFrame
+        self, arrived: _Arrived, known: Facts, bronze: Bronze, read: Metering, turned: pl.DataFrame
     ) -> tuple[pl.DataFrame, reasons.Reasons]:
         """The days that something touched since, and what did."""
         devices = known.devices.select("device_id", "site_id", "time_zone", "max_gap_seconds")
