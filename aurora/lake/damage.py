@@ -21,6 +21,9 @@ WAY_OUT = "`aurora maintain --verify` names all damage; restore the newest backu
 UNREADABLE = re.compile(r"(Kernel|Arrow|Parquet|Json|.*[Dd]eseriali[sz]e).*", re.DOTALL)
 # A file's name takes about 150 bytes; whoever looks at the newest files for months forgets the oldest and looks at them once more.
 MOST_KNOWN = 100_000
+# Commits that are read one by one rather than looking for a checkpoint among them.
+MOST_SINCE = 20
+CHECKPOINT = re.compile(r"/(\d{20})\.checkpoint[^/]*\.parquet$")
 
 
 class Whole:
@@ -56,6 +59,45 @@ def _has_changed(file: str) -> bool:
             return match is not None and hashlib.file_digest(opened, "sha256").hexdigest()[:DIGITS] != match[1]
     except FileNotFoundError:
         raise Missing(f"{file} is missing: it was lost, or is no longer kept. {WAY_OUT}") from None
+
+
+class WholeLogs:
+    """The commits that this process found as they were written. Delta passes over an action whose name it does not know, without a word."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, int] = {}
+
+    def check(self, storage: Storage, name: str, version: int) -> None:
+        """Look at the commits of a table up to a version that were not looked at yet, since the checkpoint before it.
+
+        Raises:
+            Damaged: Names the first that does not do what it did when it was written.
+        """
+        known = self._until.get(name)
+        if known is not None and version <= known:
+            return
+        first = known + 1 if known is not None and version - known <= MOST_SINCE else _after_checkpoint(storage, name, version)
+        for number in range(first, version + 1):
+            path = f"{name}/_delta_log/{number:020d}.json"
+            try:
+                content = storage.read_bytes(path)
+            except FileNotFoundError:
+                # Taken away since, behind a checkpoint.
+                continue
+            if problem := _problem(path, content):
+                raise Damaged(f"{path} is damaged: {problem}. {WAY_OUT}")
+        self._until[name] = version
+
+    def wrote(self, name: str, version: int) -> None:
+        """This process wrote that commit, after all that it knew."""
+        if self._until.get(name) == version - 1:
+            self._until[name] = version
+
+
+def _after_checkpoint(storage: Storage, name: str, version: int) -> int:
+    """The first version after the newest checkpoint up to `version`."""
+    found = [int(match[1]) for path in storage.paths(f"{name}/_delta_log") if (match := CHECKPOINT.search(path))]
+    return max((number + 1 for number in found if number <= version), default=0)
 
 
 def damage_of_log(storage: Storage, name: str, error: Exception) -> Damaged | None:

@@ -27,7 +27,7 @@ from deltalake.transaction import RemoveAction
 
 from aurora.errors import Damaged, Gone, NotReady
 from aurora.lake.actions import add_again, may_hold, partition_of, remove, with_checksum
-from aurora.lake.damage import Whole, damage_of_log
+from aurora.lake.damage import Whole, WholeLogs, damage_of_log
 from aurora.lake.layout import blocks, conform, conform_frame
 from aurora.lake.schemas import SCHEMA_VERSION, refuse_later, refuse_older
 from aurora.lake.storage import Storage, open_storage
@@ -92,6 +92,7 @@ class Lake:
     _files: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict, repr=False)
     _current: set[str] = field(default_factory=set, repr=False)
     _whole: Whole = field(default_factory=Whole, repr=False)
+    _logs: WholeLogs = field(default_factory=WholeLogs, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
@@ -135,6 +136,7 @@ class Lake:
                     self._opened[name, version] = opened
                 elif version is None:
                     opened.update_incremental()
+                self._logs.check(self.storage, name, opened.version())
             except DeltaError as error:
                 if version and not self._is_logged(name, version) and self.is_there(name):
                     raise Gone(f"Version {version} of {name} is no longer kept. AURORA_AS_OF_DAYS says how far back it is.") from None
@@ -354,6 +356,7 @@ class Lake:
                 post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
             )
             opened.update_incremental()
+            self._logs.wrote(table.name, opened.version())
         if self.sync:
             self.storage.sync(f"{table.name}/_delta_log/{opened.version():020d}.json")
 
